@@ -1,0 +1,133 @@
+"""Folding: how a weight matrix is spread over PE × SIMD lanes and clock cycles.
+
+Everything that the golden model, the HLS project and the RTL need to agree on is computed here once: the
+order of steps, the weight, mask and threshold words of each step, and the cycle count.
+
+A step processes, in every PE at once, ``simd`` columns of one weight plane against all input planes.
+Steps run row fold by row fold, in each row fold plane by plane, in each plane column fold by column fold:
+
+    for row_fold in 0 … rows/pe - 1:  for plane:  for column_fold in 0 … columns/simd - 1
+
+A step whose mask is 0 in all PEs does nothing and is left out, which is how column- and tile-shared bit
+maps turn a lower average bitwidth into fewer cycles. The steps of the first row fold's first plane always
+stay: they read the input from the stream, all later steps read it from the buffer that these fill.
+Source: FINN's MVTU (Umuroglu et al. 2017) for the loop order of one plane.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hbnn_hw.errors import FoldingError
+from hbnn_hw.planes import Bits
+from hbnn_hw.weights import WeightPlanes
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """Parallelism of one layer.
+
+    Attributes
+    ----------
+    pe
+        Processing elements: rows computed at once.
+    simd
+        Lanes per processing element: columns consumed at once.
+    unrolled
+        All rows, columns and planes at once, weights as constants in logic, one sample per clock; then
+        ``pe`` is the number of rows and ``simd`` the number of columns.
+    """
+
+    pe: int
+    simd: int
+    unrolled: bool = False
+
+
+def divisors(n: int) -> list[int]:
+    """Return all divisors of ``n``, ascending."""
+    return [d for d in range(1, n + 1) if n % d == 0]
+
+
+def check_folding(name: str, weights: WeightPlanes, folding: Folding) -> None:
+    """Raise FoldingError, naming the layer and the legal values, unless PE and SIMD divide its shape."""
+    for label, value, extent, what in (
+        ("PE", folding.pe, weights.rows, "rows"),
+        ("SIMD", folding.simd, weights.columns, "columns"),
+    ):
+        if value < 1 or extent % value:
+            raise FoldingError(
+                f"layer '{name}': {label} must divide its {extent} {what}, not {value}; "
+                f"legal values: {', '.join(map(str, divisors(extent)))}"
+            )
+    if folding.unrolled and (folding.pe, folding.simd) != (weights.rows, weights.columns):
+        raise FoldingError(f"layer '{name}': an unrolled layer must have PE = {weights.rows}, SIMD = {weights.columns}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldSchedule:
+    """The steps of one sample, in order; three int64 arrays (steps,).
+
+    Attributes
+    ----------
+    row_fold, plane, column_fold
+        Which rows, which weight plane and which columns each step works on.
+    """
+
+    row_fold: NDArray[np.int64]
+    plane: NDArray[np.int64]
+    column_fold: NDArray[np.int64]
+
+    @property
+    def n_steps(self) -> int:
+        """Clock cycles per sample."""
+        return len(self.row_fold)
+
+    @property
+    def reads_stream(self) -> NDArray[np.bool_]:
+        """Steps that take a word from the input stream, bool (steps,)."""
+        return (self.row_fold == 0) & (self.plane == 0)
+
+    @property
+    def first_of_row_fold(self) -> NDArray[np.bool_]:
+        """Steps that start new accumulators, bool (steps,)."""
+        return np.diff(self.row_fold, prepend=-1) > 0
+
+    @property
+    def last_of_row_fold(self) -> NDArray[np.bool_]:
+        """Steps that finish the accumulators and emit an output beat, bool (steps,)."""
+        return np.diff(self.row_fold, append=self.row_fold[-1] + 1) > 0
+
+
+def _tiles(planes: Bits, folding: Folding) -> Bits:
+    """Cut planes (P, rows, columns) into tiles (row_fold, P, column_fold, pe, simd)."""
+    n_planes, rows, columns = planes.shape
+    cut = planes.reshape(n_planes, rows // folding.pe, folding.pe, columns // folding.simd, folding.simd)
+    return cut.transpose(1, 0, 3, 2, 4)
+
+
+def fold_schedule(weights: WeightPlanes, folding: Folding) -> FoldSchedule:
+    """Order the steps of one layer; see the module text for the law.
+
+    ``folding`` must be legal for the weights (:func:`check_folding`) and not unrolled.
+    """
+    occupied = _tiles(weights.unpacked_masks(), folding).any(axis=(3, 4))
+    occupied[0, 0, :] = True
+    # A row fold without any weight still has to emit its (constant) output: keep one step of it.
+    empty = ~occupied.any(axis=(1, 2))
+    occupied[empty, 0, 0] = True
+    row_fold, plane, column_fold = np.nonzero(occupied)
+    return FoldSchedule(row_fold.astype(np.int64), plane.astype(np.int64), column_fold.astype(np.int64))
+
+
+def weight_words(weights: WeightPlanes, folding: Folding, schedule: FoldSchedule) -> tuple[Bits, Bits]:
+    """Return the weight and mask bits of every step, two uint8 arrays (steps, pe, simd)."""
+    at = (schedule.row_fold, schedule.plane, schedule.column_fold)
+    return _tiles(weights.unpacked_bits(), folding)[at], _tiles(weights.unpacked_masks(), folding)[at]
+
+
+def fold_rows(table: NDArray[np.int64], folding: Folding) -> NDArray[np.int64]:
+    """Cut a per-row table (rows, ...) into (row_folds, pe, ...): row ``f * pe + i`` belongs to PE i."""
+    return table.reshape(table.shape[0] // folding.pe, folding.pe, *table.shape[1:])

@@ -1,0 +1,45 @@
+"""The operators of the IR, one per file.
+
+To add an operator: write ``ops/<name>.py`` with a frozen dataclass (its type rule, its exact meaning, its
+work) and list it in :data:`OPS`. An operator that the hardware executes derives from
+:class:`~hbnn_hw.ops.base.HardwareOp` and has two more rooms of the same name:
+``templates/hls/<name>.h.j2`` and ``backends/rtl/<name>.py``; a test complains about a missing room.
+"""
+
+from hbnn_hw.ops.affine import Affine
+from hbnn_hw.ops.base import HardwareOp, HostOp, Op, Tensor, Work
+from hbnn_hw.ops.dense import Dense
+from hbnn_hw.ops.encode_bit_planes import EncodeBitPlanes
+from hbnn_hw.ops.mvtu import Mvtu
+from hbnn_hw.ops.sign import Sign, SignOfZero
+from hbnn_hw.ops.threshold import Threshold, Thresholds
+from hbnn_hw.ops.width_converter import WidthConverter
+
+OPS: dict[str, type[Op]] = {
+    "affine": Affine,
+    "dense": Dense,
+    "encode_bit_planes": EncodeBitPlanes,
+    "mvtu": Mvtu,
+    "sign": Sign,
+    "threshold": Threshold,
+    "width_converter": WidthConverter,
+}
+"""Every operator by the name of its file, which is also its name in the file format."""
+
+__all__ = [
+    "OPS",
+    "Affine",
+    "Dense",
+    "EncodeBitPlanes",
+    "HardwareOp",
+    "HostOp",
+    "Mvtu",
+    "Op",
+    "Sign",
+    "SignOfZero",
+    "Tensor",
+    "Threshold",
+    "Thresholds",
+    "WidthConverter",
+    "Work",
+]

@@ -1,0 +1,114 @@
+"""AXI4-Stream edges of an accelerator: how samples become beats.
+
+A beat holds ``lanes`` elements, each in a lane of ``lane_bits`` bits (8, 16 or 32, so that a DMA sees
+plain little-endian arrays), lane 0 in the least significant bits. TLAST marks the last beat of a sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hbnn_hw.errors import GraphError, ShapeError
+from hbnn_hw.graph import Graph
+from hbnn_hw.types import Integers, Planes, TensorType
+
+LANE_WIDTHS = (8, 16, 32)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEdge:
+    """Layout of one AXI4-Stream edge.
+
+    Attributes
+    ----------
+    elements
+        Elements per sample.
+    lanes
+        Elements per beat.
+    element_bits
+        Significant bits of an element; the rest of its lane is its sign or zero extension.
+    lane_bits
+        Bits per lane: 8, 16 or 32.
+    signed
+        Whether elements are two's complement.
+    """
+
+    elements: int
+    lanes: int
+    element_bits: int
+    lane_bits: int
+    signed: bool
+
+    @property
+    def beats(self) -> int:
+        """Beats per sample."""
+        return self.elements // self.lanes
+
+    @property
+    def data_bits(self) -> int:
+        """Width of TDATA."""
+        return self.lanes * self.lane_bits
+
+    @property
+    def data_bytes(self) -> int:
+        """Width of TDATA in bytes."""
+        return self.data_bits // 8
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Numpy type of a lane, little-endian."""
+        return np.dtype(f"<{'i' if self.signed else 'u'}{self.lane_bits // 8}")
+
+    def to_beats(self, samples: NDArray[np.int64]) -> list[int]:
+        """Pack samples (batch, elements) into beats, sample by sample."""
+        flat = np.asarray(samples)
+        if flat.ndim != 2 or flat.shape[1] != self.elements:
+            raise ShapeError(f"the stream carries samples of {self.elements} elements, not an array of {flat.shape}")
+        octets = np.ascontiguousarray(flat.astype(self.dtype)).tobytes()
+        step = self.data_bytes
+        return [int.from_bytes(octets[at : at + step], "little") for at in range(0, len(octets), step)]
+
+    def from_beats(self, beats: list[int]) -> NDArray[np.int64]:
+        """Unpack beats into samples int64 (batch, elements)."""
+        octets = b"".join(beat.to_bytes(self.data_bytes, "little") for beat in beats)
+        return np.frombuffer(octets, dtype=self.dtype).reshape(-1, self.elements).astype(np.int64)
+
+
+def _edge(value: TensorType, lanes: int) -> StreamEdge:
+    element = value.element
+    if isinstance(element, Planes):
+        if element.scales != tuple(1 << p for p in range(element.n_planes)):
+            raise GraphError(f"only uniform codes can cross the edge, not planes of scales {element.scales}")
+        width, signed = element.n_planes, False
+    elif isinstance(element, Integers):
+        width, signed = element.bits, element.signed
+    else:
+        raise GraphError("real values cannot cross the accelerator's edge")
+    lane_bits = next((bits for bits in LANE_WIDTHS if bits >= width), None)
+    if lane_bits is None:
+        raise GraphError(f"an element of {width} bits does not fit a lane of {LANE_WIDTHS[-1]} bits")
+    return StreamEdge(value.n_elements, lanes, width, lane_bits, signed)
+
+
+def input_edge(graph: Graph) -> StreamEdge:
+    """Layout of the accelerator's input stream: the graph's input codes."""
+    return _edge(graph.input_type, graph.hardware_nodes[0].hardware.lanes_in)
+
+
+def output_edge(graph: Graph) -> StreamEdge:
+    """Layout of the accelerator's output stream: the value of the last hardware node."""
+    last = graph.hardware_nodes[-1]
+    return _edge(graph.types[last.name], last.hardware.lanes_out)
+
+
+def sample_interval(graph: Graph) -> int:
+    """Clock cycles between samples at full throughput: the slowest node's."""
+    return max(node_cycles(graph).values())
+
+
+def node_cycles(graph: Graph) -> dict[str, int]:
+    """Clock cycles per sample of every hardware node, by name."""
+    return {node.name: node.hardware.cycles(graph.source_type(node)) for node in graph.hardware_nodes}

@@ -1,0 +1,91 @@
+"""Types of IR values: a shape and an element type that says exactly what the numbers mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from hbnn_hw.errors import RangeError, ShapeError
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """Bipolar bit-planes; an element's value is ``sum_p scales[p] * s_p`` with ``s_p`` in {-1, +1}.
+
+    At run time: uint8 bits (batch, planes, *shape).
+    """
+
+    scales: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.scales or any(scale < 1 for scale in self.scales):
+            raise RangeError(f"plane scales must be positive integers, not {self.scales}")
+
+    @property
+    def n_planes(self) -> int:
+        """Number of planes, which is also the number of bits per element."""
+        return len(self.scales)
+
+    @property
+    def bits(self) -> int:
+        """Bits per element on a stream."""
+        return self.n_planes
+
+    @property
+    def largest(self) -> int:
+        """Largest magnitude that an element can take."""
+        return sum(self.scales)
+
+
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """Integers in ``low <= value <= high``. At run time: int64 (batch, *shape)."""
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise RangeError(f"an integer range must not be empty, not [{self.low}, {self.high}]")
+
+    @property
+    def signed(self) -> bool:
+        """Whether negative values occur."""
+        return self.low < 0
+
+    @property
+    def bits(self) -> int:
+        """Smallest two's complement (signed) or plain (unsigned) width that holds the range."""
+        if not self.signed:
+            return max(1, self.high.bit_length())
+        return max(self.high.bit_length(), (-self.low - 1).bit_length()) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reals:
+    """Real numbers, float64 (batch, *shape) at run time; never inside the hardware."""
+
+    @property
+    def bits(self) -> int:
+        """Real values have no width in hardware; asking for one is an error of the caller."""
+        raise RangeError("real values have no width in hardware; lower the graph first")
+
+
+Element = Planes | Integers | Reals
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Shape (without the batch axis) and element type of one IR value."""
+
+    shape: tuple[int, ...]
+    element: Element
+
+    def __post_init__(self) -> None:
+        if any(extent < 1 for extent in self.shape):
+            raise ShapeError(f"every extent of a shape must be at least 1, not {self.shape}")
+
+    @property
+    def n_elements(self) -> int:
+        """Number of elements of one sample."""
+        return prod(self.shape)
