@@ -63,7 +63,9 @@ def check_folding(name: str, weights: WeightPlanes, folding: Folding) -> None:
                 f"legal values: {', '.join(map(str, divisors(extent)))}"
             )
     if folding.unrolled and (folding.pe, folding.simd) != (weights.rows, weights.columns):
-        raise FoldingError(f"layer '{name}': an unrolled layer must have PE = {weights.rows}, SIMD = {weights.columns}")
+        raise FoldingError(
+            f"layer '{name}': an unrolled layer must have PE = {weights.rows}, SIMD = {weights.columns}"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +90,8 @@ class FoldSchedule:
     @property
     def reads_stream(self) -> NDArray[np.bool_]:
         """Steps that take a word from the input stream, bool (steps,)."""
-        return (self.row_fold == 0) & (self.plane == 0)
+        reads: NDArray[np.bool_] = (self.row_fold == 0) & (self.plane == 0)
+        return reads
 
     @property
     def first_of_row_fold(self) -> NDArray[np.bool_]:
@@ -113,10 +116,10 @@ def fold_schedule(weights: WeightPlanes, folding: Folding) -> FoldSchedule:
 
     ``folding`` must be legal for the weights (:func:`check_folding`) and not unrolled.
     """
-    occupied = _tiles(weights.unpacked_masks(), folding).any(axis=(3, 4))
+    occupied: NDArray[np.bool_] = np.any(_tiles(weights.unpacked_masks(), folding), axis=(3, 4))
     occupied[0, 0, :] = True
     # A row fold without any weight still has to emit its (constant) output: keep one step of it.
-    empty = ~occupied.any(axis=(1, 2))
+    empty: NDArray[np.bool_] = ~np.any(occupied, axis=(1, 2))
     occupied[empty, 0, 0] = True
     row_fold, plane, column_fold = np.nonzero(occupied)
     return FoldSchedule(row_fold.astype(np.int64), plane.astype(np.int64), column_fold.astype(np.int64))

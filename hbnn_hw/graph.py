@@ -34,7 +34,9 @@ class Node:
     def hardware(self) -> HardwareOp:
         """The operator, which must be one that the accelerator executes; raises GraphError otherwise."""
         if not isinstance(self.op, HardwareOp):
-            raise GraphError(f"'{self.name}' is a {type(self.op).__name__}, which no back end emits; lower the graph")
+            raise GraphError(
+                f"'{self.name}' is a {type(self.op).__name__}, which no back end emits; lower the graph"
+            )
         return self.op
 
 
@@ -157,7 +159,9 @@ class Graph:
         lines = [f"graph {self.name}", f"  {self.input_name} : {type_text(self.input_type)}"]
         for node in self.nodes:
             op = type(node.op).__name__
-            lines.append(f"  {node.name} : {type_text(self.types[node.name])} = {op}({', '.join(node.inputs)})")
+            lines.append(
+                f"  {node.name} : {type_text(self.types[node.name])} = {op}({', '.join(node.inputs)})"
+            )
         return "\n".join(lines) + "\n"
 
 

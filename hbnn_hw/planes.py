@@ -80,7 +80,8 @@ def tail_is_clear(words: Words, n: int) -> bool:
 
 def popcount(words: Words) -> NDArray[np.int64]:
     """Count the ones along the last axis: uint64 (..., words) to int64 (...)."""
-    return np.bitwise_count(words).sum(axis=-1, dtype=np.int64)
+    ones: NDArray[np.int64] = np.bitwise_count(words).sum(axis=-1, dtype=np.int64)
+    return ones
 
 
 def to_bipolar(bits: Bits) -> NDArray[np.int64]:

@@ -77,4 +77,6 @@ def integer_scales(mu: Sequence[float], bound: float = DEFAULT_SCALE_ERROR) -> I
         error = max(abs(factor / r - 1) for r in ratios)
         if error <= bound:
             return IntegerScales(coefficients, float(factor), float(error))
-    raise RangeError(f"no integer plane scales up to {LARGEST_COEFFICIENT} approximate {list(mu)} within {bound}")
+    raise RangeError(
+        f"no integer plane scales up to {LARGEST_COEFFICIENT} approximate {list(mu)} within {bound}"
+    )

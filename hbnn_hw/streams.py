@@ -66,7 +66,9 @@ class StreamEdge:
         """Pack samples (batch, elements) into beats, sample by sample."""
         flat = np.asarray(samples)
         if flat.ndim != 2 or flat.shape[1] != self.elements:
-            raise ShapeError(f"the stream carries samples of {self.elements} elements, not an array of {flat.shape}")
+            raise ShapeError(
+                f"the stream carries samples of {self.elements} elements, not an array of {flat.shape}"
+            )
         octets = np.ascontiguousarray(flat.astype(self.dtype)).tobytes()
         step = self.data_bytes
         return [int.from_bytes(octets[at : at + step], "little") for at in range(0, len(octets), step)]

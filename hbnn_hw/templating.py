@@ -23,7 +23,9 @@ def template_root() -> Path:
     for candidate in (package / "_templates", package.parent / "templates"):
         if candidate.is_dir():
             return candidate
-    raise TemplateError("the templates are missing; reinstall hbnn-hw with 'pip install --force-reinstall hbnn-hw'")
+    raise TemplateError(
+        "the templates are missing; reinstall hbnn-hw with 'pip install --force-reinstall hbnn-hw'"
+    )
 
 
 @cache

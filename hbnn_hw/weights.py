@@ -37,12 +37,17 @@ class WeightPlanes:
     columns: int
 
     def __post_init__(self) -> None:
-        expected = (len(self.coefficients), self.bits.shape[1] if self.bits.ndim == 3 else 0, words_for(self.columns))
+        expected = (
+            len(self.coefficients),
+            self.bits.shape[1] if self.bits.ndim == 3 else 0,
+            words_for(self.columns),
+        )
         for name in ("bits", "masks"):
             array: Words = getattr(self, name)
             if array.dtype != np.uint64 or array.shape != expected or min(expected) < 1:
                 raise ShapeError(
-                    f"weight {name} must be uint64 (planes, rows, words) = {expected}, not {array.dtype} {array.shape}"
+                    f"weight {name} must be uint64 (planes, rows, words) = {expected}, "
+                    f"not {array.dtype} {array.shape}"
                 )
             if not tail_is_clear(array, self.columns):
                 raise RangeError(f"weight {name} must be 0 above column {self.columns}")
@@ -87,7 +92,8 @@ class WeightPlanes:
 
     def bit_map(self) -> NDArray[np.int64]:
         """Bits per entry, int64 (rows, columns)."""
-        return self.unpacked_masks().sum(axis=0, dtype=np.int64)
+        bits: NDArray[np.int64] = self.unpacked_masks().sum(axis=0, dtype=np.int64)
+        return bits
 
     def average_bits(self) -> float:
         """Mean bitwidth over all entries."""
@@ -100,7 +106,10 @@ class WeightPlanes:
     def values(self) -> NDArray[np.int64]:
         """The integer matrix, int64 (rows, columns)."""
         signs = self.unpacked_masks().astype(np.int64) * (2 * self.unpacked_bits().astype(np.int64) - 1)
-        return np.tensordot(np.asarray(self.coefficients, dtype=np.int64), signs, axes=(0, 0))
+        values: NDArray[np.int64] = np.tensordot(
+            np.asarray(self.coefficients, dtype=np.int64), signs, axes=(0, 0)
+        )
+        return values
 
     def row_magnitudes(self) -> NDArray[np.int64]:
         """Largest possible ``|sum_j W[r, j] * s_j|`` over bipolar s: int64 (rows,)."""

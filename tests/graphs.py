@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -31,7 +32,9 @@ def random_weights(
 
 def random_affine(rng: np.random.Generator, channels: int, spread: float) -> Affine:
     """Slopes of both signs and some zeros; offsets that put many thresholds exactly on a tie."""
-    alpha = rng.choice([-0.5, 0.25, 1.0, 0.0, 0.1], channels, p=[0.25, 0.25, 0.25, 0.05, 0.2]).astype(np.float32)
+    alpha = rng.choice([-0.5, 0.25, 1.0, 0.0, 0.1], channels, p=[0.25, 0.25, 0.25, 0.05, 0.2]).astype(
+        np.float32
+    )
     ties = -alpha * np.round(rng.normal(0, spread, channels))
     return Affine(alpha=alpha, beta=ties.astype(np.float32))
 
@@ -44,10 +47,10 @@ def random_mlp(
     shared_columns: bool = False,
     zero: SignOfZero = SignOfZero.PLUS,
 ) -> Graph:
-    """Build an unlowered MLP: encoder, then dense + affine + sign per hidden layer, dense + affine at the end."""
+    """Build an unlowered MLP: encoder, dense + affine + sign per hidden layer, dense + affine at the end."""
     rng = np.random.default_rng(seed)
     nodes = [Node("encode", EncodeBitPlanes(n_bits=n_bits), ("x",))]
-    for index, (columns, rows) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for index, (columns, rows) in enumerate(pairwise(sizes), start=1):
         weights = random_weights(rng, rows, columns, coefficients, shared_columns)
         nodes.append(Node(f"fc{index}", Dense(weights=weights), (nodes[-1].name,)))
         nodes.append(Node(f"bn{index}", random_affine(rng, rows, columns**0.5), (f"fc{index}",)))
@@ -60,7 +63,9 @@ def random_inputs(graph: Graph, batch: int, seed: int) -> np.ndarray:
     """Random codes (batch, n), with the all-smallest and the all-largest sample first."""
     element = graph.input_type.element
     assert isinstance(element, Integers)
-    codes = np.random.default_rng(seed).integers(element.low, element.high + 1, (batch, *graph.input_type.shape))
+    codes = np.random.default_rng(seed).integers(
+        element.low, element.high + 1, (batch, *graph.input_type.shape)
+    )
     codes[0] = element.low
     if batch > 1:
         codes[1] = element.high

@@ -34,9 +34,13 @@ class Affine(HostOp):
             if array.dtype != np.float32 or array.ndim != 1:
                 raise ShapeError(f"{name} must be float32 (channels,), not {array.dtype} {array.shape}")
             if not np.isfinite(array).all():
-                raise RangeError(f"{name} must be finite; channel {int(np.argmin(np.isfinite(array)))} is not")
+                raise RangeError(
+                    f"{name} must be finite; channel {int(np.argmin(np.isfinite(array)))} is not"
+                )
         if self.alpha.shape != self.beta.shape:
-            raise ShapeError(f"alpha and beta must have one shape, not {self.alpha.shape} and {self.beta.shape}")
+            raise ShapeError(
+                f"alpha and beta must have one shape, not {self.alpha.shape} and {self.beta.shape}"
+            )
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """Integers (channels,) become reals of the same shape."""
@@ -50,5 +54,7 @@ class Affine(HostOp):
     def compute(self, *inputs: Tensor) -> Array:
         """Compute float64 (batch, channels)."""
         (source,) = inputs
-        result: Array = source.data.astype(np.float64) * self.alpha.astype(np.float64) + self.beta.astype(np.float64)
+        result: Array = source.data.astype(np.float64) * self.alpha.astype(np.float64) + self.beta.astype(
+            np.float64
+        )
         return result

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from hbnn_hw.errors import RangeError, ShapeError
 from hbnn_hw.ops.base import Array, HostOp, Tensor, Work
 from hbnn_hw.planes import decode
@@ -35,7 +33,9 @@ def accumulator_range(weights: WeightPlanes, source: Planes) -> Integers:
     """
     largest = int(weights.row_magnitudes().max()) * source.largest
     if largest >= ACCUMULATOR_LIMIT:
-        raise RangeError(f"a dot product could reach {largest}, beyond 32 bits; use smaller scales or fewer columns")
+        raise RangeError(
+            f"a dot product could reach {largest}, beyond 32 bits; use smaller scales or fewer columns"
+        )
     return Integers(-largest, largest)
 
 
@@ -65,7 +65,9 @@ class Dense(HostOp):
     def infer(self, *inputs: TensorType) -> TensorType:
         """Planes (columns,) become integers (rows,) with a range proven from the weights."""
         (source,) = inputs
-        return TensorType((self.weights.rows,), accumulator_range(self.weights, check_planes(source, self.weights)))
+        return TensorType(
+            (self.weights.rows,), accumulator_range(self.weights, check_planes(source, self.weights))
+        )
 
     def compute(self, *inputs: Tensor) -> Array:
         """Compute int64 (batch, rows) with plain integer products."""

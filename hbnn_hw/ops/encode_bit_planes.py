@@ -55,7 +55,7 @@ class EncodeBitPlanes(HardwareOp):
         return source.n_elements // self.lanes
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """Integers 0 … 2**n_bits - 1 become planes of scales 1, 2, 4, …"""
+        """Integers 0 … 2**n_bits - 1 become planes of scales 1, 2, 4 and so on."""
         (source,) = inputs
         expected = Integers(0, 2**self.n_bits - 1)
         if source.element != expected:

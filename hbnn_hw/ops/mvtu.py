@@ -39,7 +39,9 @@ class Mvtu(HardwareOp):
 
     def __post_init__(self) -> None:
         if self.thresholds is not None and self.thresholds.channels != self.weights.rows:
-            raise ShapeError(f"{self.weights.rows} rows need as many thresholds, not {self.thresholds.channels}")
+            raise ShapeError(
+                f"{self.weights.rows} rows need as many thresholds, not {self.thresholds.channels}"
+            )
 
     @property
     def scheduled_folding(self) -> Folding:
@@ -113,7 +115,8 @@ class Mvtu(HardwareOp):
         if self.thresholds is None:
             raise ShapeError("the unit has no thresholds; its output is the raw dot product")
         offsets = self.row_offsets(source)[:, np.newaxis]
-        return np.clip(-((-self.thresholds.table - offsets) // 2), 0, offsets + 1)
+        thresholds: NDArray[np.int64] = np.clip(-((-self.thresholds.table - offsets) // 2), 0, offsets + 1)
+        return thresholds
 
     def input_planes(self, source: TensorType) -> Planes:
         """Element type of the input."""

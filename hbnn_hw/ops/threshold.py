@@ -34,9 +34,13 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         if self.table.dtype != np.int64 or self.table.ndim != 2 or self.inverted.dtype != np.bool_:
-            raise ShapeError("thresholds must be an int64 table (channels, levels) with bool (channels,) inversions")
+            raise ShapeError(
+                "thresholds must be an int64 table (channels, levels) with bool (channels,) inversions"
+            )
         if self.inverted.shape != self.table.shape[:1]:
-            raise ShapeError(f"{self.table.shape[0]} channels need as many inversions, not {self.inverted.shape}")
+            raise ShapeError(
+                f"{self.table.shape[0]} channels need as many inversions, not {self.inverted.shape}"
+            )
         if self.levels + 1 != 1 << self.n_bits:
             raise ShapeError(f"a threshold table must have 2**n - 1 levels, not {self.levels}")
         if (np.diff(self.table, axis=1) < 0).any():
@@ -88,7 +92,9 @@ class Threshold(HostOp):
         if not isinstance(source.element, Integers):
             raise RangeError(f"thresholds compare integers, not {source.element}")
         if source.shape != (self.thresholds.channels,):
-            raise ShapeError(f"{self.thresholds.channels} threshold channels do not fit an input of {source.shape}")
+            raise ShapeError(
+                f"{self.thresholds.channels} threshold channels do not fit an input of {source.shape}"
+            )
         return TensorType(source.shape, self.thresholds.output)
 
     def compute(self, *inputs: Tensor) -> Array:

@@ -28,7 +28,9 @@ class WidthConverter(HardwareOp):
     def __post_init__(self) -> None:
         low, high = sorted((self.lanes_from, self.lanes_to))
         if low < 1 or high % low:
-            raise FoldingError(f"a width converter needs an integer ratio, not {self.lanes_from} to {self.lanes_to}")
+            raise FoldingError(
+                f"a width converter needs an integer ratio, not {self.lanes_from} to {self.lanes_to}"
+            )
 
     @property
     def lanes_in(self) -> int:
@@ -48,9 +50,8 @@ class WidthConverter(HardwareOp):
         """The type stays; whole beats must cover the sample."""
         (source,) = inputs
         if source.n_elements % max(self.lanes_from, self.lanes_to):
-            raise ShapeError(
-                f"{source.n_elements} elements are no whole number of beats of {max(self.lanes_from, self.lanes_to)}"
-            )
+            wider = max(self.lanes_from, self.lanes_to)
+            raise ShapeError(f"{source.n_elements} elements are no whole number of beats of {wider}")
         return source
 
     def compute(self, *inputs: Tensor) -> Array:

@@ -50,7 +50,9 @@ def _converts(first: int, second: int) -> bool:
 
 def _choose_simd(columns: int, limit: int, previous_pe: int | None) -> int:
     """Largest divisor up to the limit that the previous layer's beats can be regrouped to."""
-    legal = [d for d in divisors(columns) if d <= limit and (previous_pe is None or _converts(d, previous_pe))]
+    legal = [
+        d for d in divisors(columns) if d <= limit and (previous_pe is None or _converts(d, previous_pe))
+    ]
     return max(legal, default=1)
 
 

@@ -28,7 +28,9 @@ class VectorSet:
 
     def __post_init__(self) -> None:
         if self.inputs.ndim != 2 or self.outputs.ndim != 2 or len(self.inputs) != len(self.outputs):
-            raise ShapeError(f"vectors must be (batch, elements) pairs, not {self.inputs.shape}, {self.outputs.shape}")
+            raise ShapeError(
+                f"vectors must be (batch, elements) pairs, not {self.inputs.shape}, {self.outputs.shape}"
+            )
 
     @property
     def n_images(self) -> int:
@@ -54,9 +56,13 @@ def load_vectors(folder: Path) -> VectorSet:
         If the folder is not an export of this toolkit.
     """
     try:
-        arrays = [np.load(folder / "vectors" / name, allow_pickle=False) for name in ("input.npy", "output.npy")]
+        arrays = [
+            np.load(folder / "vectors" / name, allow_pickle=False) for name in ("input.npy", "output.npy")
+        ]
     except (OSError, ValueError) as error:
-        raise OutputError(f"'{folder}' holds no golden vectors; make it with 'hbnn-hw export': {error}") from error
+        raise OutputError(
+            f"'{folder}' holds no golden vectors; make it with 'hbnn-hw export': {error}"
+        ) from error
     return VectorSet(*(array.astype(np.int64) for array in arrays))
 
 
@@ -69,11 +75,13 @@ def compare(level: str, found: NDArray[np.int64], expected: NDArray[np.int64]) -
         Naming the first differing image and element with both values.
     """
     if found.shape != expected.shape:
-        raise MismatchError(f"{level}: {found.shape[0]} images came out of {expected.shape[0]}, shape {found.shape}")
+        raise MismatchError(
+            f"{level}: {found.shape[0]} images came out of {expected.shape[0]}, shape {found.shape}"
+        )
     differing = np.argwhere(found != expected)
     if len(differing):
         image, element = (int(i) for i in differing[0])
         raise MismatchError(
-            f"{level}: {len(differing)} of {expected.size} outputs differ; first at image {image}, element {element}: "
-            f"{int(found[image, element])}, golden has {int(expected[image, element])}"
+            f"{level}: {len(differing)} of {expected.size} outputs differ; first at image {image}, "
+            f"element {element}: {int(found[image, element])}, golden has {int(expected[image, element])}"
         )
