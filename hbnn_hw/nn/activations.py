@@ -1,0 +1,103 @@
+"""Activations that hardware computes exactly: bipolar sign, and the input as bipolar bit-planes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hbnn_hw.errors import RangeError
+from hbnn_hw.nn.binary import binarize, check_zero
+from hbnn_hw.nn.latent import Plain
+
+LARGEST_INPUT_BITS = 16
+"""Widest input code; float32 holds the integers exactly."""
+
+
+class SignActivation(nn.Module):
+    """``y = sign(x)`` ∈ {-1, +1} with the saturated straight-through gradient ``1_{|x| <= 1}``.
+
+    Any float tensor; shape and dtype are kept. Source: BNN eq. 1 and section 1.3.
+
+    Parameters
+    ----------
+    zero
+        The sign of 0: +1 (BNN) or -1 (the HBNN authors' code).
+    """
+
+    def __init__(self, zero: int = 1) -> None:
+        super().__init__()
+        self.zero = check_zero(zero)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ±1 for every element of ``x``."""
+        return binarize(x, zero=self.zero)
+
+    def config(self) -> dict[str, Plain]:
+        """Return the constructor's arguments as plain values."""
+        return {"zero": self.zero}
+
+    def extra_repr(self) -> str:
+        """Show the sign of 0 in the module's text form."""
+        return f"zero={self.zero:+d}"
+
+
+class BitPlaneInput(nn.Module):
+    """Integer codes x to ``(2x - (2^bits - 1)) / 2^bits``, which is a sum of bipolar bit-planes.
+
+    With x = sum_k 2^k x_k and s_k = 2 x_k - 1: ``2x - (2^bits - 1) = sum_k 2^k s_k``, so the first layer is
+    XNOR and popcount like any other. Source: BNN eq. 8, in its bipolar form.
+
+    Parameters
+    ----------
+    bits
+        Width of the codes, 1 .. 16.
+    scaled
+        Whether the output is divided by ``2^bits``; False gives the integers, as a deployed model has it.
+    """
+
+    def __init__(self, bits: int, *, scaled: bool = True) -> None:
+        super().__init__()
+        if not 1 <= bits <= LARGEST_INPUT_BITS:
+            raise ValueError(f"input bits must lie in 1..{LARGEST_INPUT_BITS}, not {bits!r}")
+        self.bits = bits
+        self.scaled = scaled
+
+    @property
+    def bound(self) -> int:
+        """Largest magnitude of the integer output, ``2^bits - 1``; all of them are odd."""
+        return (1 << self.bits) - 1
+
+    @property
+    def scale(self) -> float:
+        """What the integers are multiplied by: ``2^-bits``, or 1 where ``scaled`` is False."""
+        return 2.0**-self.bits if self.scaled else 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map codes 0 .. 2^bits - 1, of an integer dtype or as whole floats, to float32 of the same shape.
+
+        Raises
+        ------
+        RangeError
+            If a code is not a whole number in the range.
+        """
+        codes = x.to(torch.float32)
+        self._check(codes)
+        return (2 * codes - self.bound) * self.scale
+
+    def _check(self, codes: Tensor) -> None:
+        if codes.numel() == 0:
+            return
+        low, high = torch.aminmax(codes)
+        if not (low >= 0 and high <= self.bound and bool((codes == codes.floor()).all())):
+            raise RangeError(
+                f"input codes must be whole numbers 0..{self.bound} ({self.bits} bits), "
+                f"not values in {low.item():g}..{high.item():g}"
+            )
+
+    def config(self) -> dict[str, Plain]:
+        """Return the constructor's arguments as plain values."""
+        return {"bits": self.bits, "scaled": self.scaled}
+
+    def extra_repr(self) -> str:
+        """Show the width in the module's text form."""
+        return f"bits={self.bits}, scaled={self.scaled}"

@@ -1,0 +1,53 @@
+"""BNN: one-bit weights (Hubara, Courbariaux, Soudry, El-Yaniv and Bengio, NIPS 2016)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hbnn_hw.nn.latent import LatentLinear, RealPlanes
+from hbnn_hw.nn.straight_through import straight_through
+
+
+def binarize(x: Tensor, *, zero: int = 1) -> Tensor:
+    """Return the sign of ``x`` as ±1 with the saturated straight-through gradient.
+
+    Parameters
+    ----------
+    x
+        Float tensor of any shape; the result has its shape and dtype.
+    zero
+        The sign of 0: +1 (BNN eq. 1) or -1 (the HBNN authors' code).
+
+    Raises
+    ------
+    ValueError
+        If ``zero`` is neither +1 nor -1.
+    """
+    return straight_through(x, hard_sign(x.detach(), zero=zero))
+
+
+def hard_sign(x: Tensor, *, zero: int) -> Tensor:
+    """Return ±1 in the dtype of ``x``, with ``zero`` (+1 or -1) as the sign of 0; no gradient."""
+    positive = x >= 0 if check_zero(zero) == 1 else x > 0
+    return positive.to(x.dtype) * 2 - 1
+
+
+def check_zero(zero: int) -> int:
+    """Return ``zero`` if it is a legal sign of 0, +1 or -1; raise ValueError otherwise."""
+    if zero not in (1, -1):
+        raise ValueError(f"the sign of 0 must be +1 or -1, not {zero!r}")
+    return zero
+
+
+class BinaryLinear(LatentLinear):
+    """Linear layer with weights sign(W) ∈ {-1, +1}, sign(0) = +1 (BNN eq. 1), scale exactly 1.
+
+    See :class:`~hbnn_hw.nn.latent.LatentLinear` for parameters and shapes.
+    """
+
+    @torch.no_grad()
+    def planes(self) -> RealPlanes:
+        """Return the one full plane sign(W) with mu = (1,)."""
+        signs = hard_sign(self.weight, zero=1).unsqueeze(0)
+        return RealPlanes(signs, torch.ones(1, device=signs.device))

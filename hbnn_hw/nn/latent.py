@@ -1,0 +1,113 @@
+"""What every linear layer with quantized weights has in common, whatever its training method."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hbnn_hw.nn.straight_through import straight_through
+
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
+"""Values that a checkpoint's description of a module may hold."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RealPlanes:
+    """Quantized weights as signed planes with real scales: ``W = sum_p mu[p] * signs[p]``.
+
+    Attributes
+    ----------
+    signs
+        float32 (planes, out, in), values -1, 0, +1; 0 where the entry does not have the plane.
+    mu
+        float32 (planes,), the scale of each plane; 0 for a plane that no entry has.
+    """
+
+    signs: Tensor
+    mu: Tensor
+
+    def values(self) -> Tensor:
+        """Return the quantized weight matrix, float32 (out, in)."""
+        # A loop over the few planes in order, so that the sum does not depend on a reduction's tree.
+        total = self.mu[0] * self.signs[0]
+        for mu, sign in zip(self.mu[1:], self.signs[1:], strict=True):
+            total = total + mu * sign
+        return total
+
+
+class LatentLinear(nn.Module, ABC):
+    """``y = x Q(W)ᵀ + b`` with latent float weights W that the quantizer Q maps to planes.
+
+    A training method derives from this class and defines :meth:`planes`; forward pass, gradient, clipping
+    and deployment follow.
+
+    Parameters
+    ----------
+    in_features, out_features
+        Sizes, at least 1. Input (batch, in) float32, output (batch, out) float32.
+    bias
+        Whether a float bias (out,) is added. A batch normalization after the layer makes it superfluous.
+
+    Attributes
+    ----------
+    weight
+        float32 (out, in), the latent weights, kept in [-1, 1] by :meth:`clip_weights_`.
+    """
+
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+
+    def __init__(self, in_features: int, out_features: int, *, bias: bool = False) -> None:
+        super().__init__()
+        if in_features < 1 or out_features < 1:
+            raise ValueError(
+                f"a linear layer must have at least 1 input and output, not {in_features}, {out_features}"
+            )
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.register_parameter("bias", nn.Parameter(torch.zeros(out_features)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the latent weights from Glorot's uniform distribution, as the BNN code does."""
+        bound = math.sqrt(6.0 / (self.in_features + self.out_features))
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    @abstractmethod
+    def planes(self) -> RealPlanes:
+        """Quantize the latent weights; carries no gradient."""
+
+    def quantized_weight(self) -> Tensor:
+        """Return Q(W), float32 (out, in), with the straight-through gradient to W."""
+        return straight_through(self.weight, self.planes().values())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, in) to (batch, out) with quantized weights."""
+        return F.linear(x, self.quantized_weight(), self.bias)
+
+    @torch.no_grad()
+    def clip_weights_(self) -> None:
+        """Clip the latent weights to [-1, 1] in place; BNN Algorithm 1 does so after every update."""
+        self.weight.clamp_(-1.0, 1.0)
+
+    def config(self) -> dict[str, Plain]:
+        """Return the constructor's arguments as plain values."""
+        return {
+            "in_features": self.in_features,
+            "out_features": self.out_features,
+            "bias": self.bias is not None,
+        }
+
+    def check_buffers(self) -> None:
+        """Raise ValueError if a loaded buffer holds what the layer could not have computed."""
+
+    def extra_repr(self) -> str:
+        """Show the plain configuration in the module's text form."""
+        return ", ".join(f"{key}={value}" for key, value in self.config().items())

@@ -1,0 +1,93 @@
+"""Multilayer perceptrons in the shape that deploys: quantized linear, norm, sign, over and over."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from enum import Enum
+
+from torch import nn
+
+from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
+from hbnn_hw.nn.binary import BinaryLinear
+from hbnn_hw.nn.bit_map import Distribution
+from hbnn_hw.nn.checkpoint import Method
+from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnLinear
+from hbnn_hw.nn.norms import OutputScale
+
+
+class Output(Enum):
+    """What stands behind the output layer."""
+
+    SCALE = "scale"
+    BATCHNORM = "batchnorm"
+
+
+def mlp(
+    method: Method,
+    input_bits: int,
+    widths: Sequence[int],
+    *,
+    distribution: Distribution = DEFAULT_DISTRIBUTION,
+    output: Output = Output.SCALE,
+) -> nn.Sequential:
+    """Build an untrained multilayer perceptron.
+
+    Parameters
+    ----------
+    method
+        BNN: binary weights, sign(0) = +1. HBNN: heterogeneous weights, sign(0) = -1. FLOAT: the
+        baseline with float weights and Hardtanh in the sign's place.
+    input_bits
+        Width of the input codes.
+    widths
+        Features of input, hidden layers and output: at least two numbers.
+    distribution
+        Bitwidths of an HBNN.
+    output
+        What stands behind the last layer.
+
+    Returns
+    -------
+    nn.Sequential
+        Children ``input``, then for layer i = 1, 2, ...: ``fc<i>``, ``norm<i>``, ``act<i>``; the last has
+        ``scale`` or ``norm<i>`` only. Input (batch, widths[0]) codes, output (batch, widths[-1]) logits.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two widths, or the method is not one of the three.
+    """
+    if len(widths) < 2:
+        raise ValueError(f"a perceptron must have at least 2 widths (input and output), not {list(widths)}")
+    linear, activation = _layer_makers(method, distribution)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(input=BitPlaneInput(input_bits))
+    for i, (fan_in, fan_out) in enumerate(itertools.pairwise(widths), start=1):
+        layers[f"fc{i}"] = linear(fan_in, fan_out)
+        if i < len(widths) - 1:
+            layers[f"norm{i}"] = nn.BatchNorm1d(fan_out)
+            layers[f"act{i}"] = activation()
+    name, module = _output(output, len(widths) - 1, widths)
+    layers[name] = module
+    return nn.Sequential(layers)
+
+
+def _output(output: Output, index: int, widths: Sequence[int]) -> tuple[str, nn.Module]:
+    if output is Output.BATCHNORM:
+        return f"norm{index}", nn.BatchNorm1d(widths[-1])
+    return "scale", OutputScale(1.0 / math.sqrt(widths[-2]))
+
+
+def _layer_makers(
+    method: Method, distribution: Distribution
+) -> tuple[Callable[[int, int], nn.Module], Callable[[], nn.Module]]:
+    if method is Method.BNN:
+        return BinaryLinear, SignActivation
+    if method is Method.HBNN:
+        return lambda n, m: HbnnLinear(n, m, distribution=distribution), lambda: SignActivation(zero=-1)
+    if method is Method.FLOAT:
+        # Same initial weights as the quantized layers' latent ones, torch's own default otherwise.
+        return lambda n, m: nn.Linear(n, m, bias=False), nn.Hardtanh
+    raise ValueError(f"a perceptron can be built for BNN, HBNN or FLOAT, not {method}")

@@ -1,0 +1,145 @@
+"""The layer kinds that a checkpoint may describe: one line each, and how to get from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from hbnn_hw.errors import CheckpointError
+from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
+from hbnn_hw.nn.binary import BinaryLinear
+from hbnn_hw.nn.hbnn import HbnnLinear
+from hbnn_hw.nn.latent import Plain
+from hbnn_hw.nn.norms import OutputScale
+
+_LINEAR = {"in_features": int, "out_features": int, "bias": bool}
+_BATCHNORM = {"num_features": int, "eps": float, "momentum": float, "affine": bool}
+_HBNN = _LINEAR | {"distribution": list, "heuristic": str, "frozen": bool}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One layer kind.
+
+    Attributes
+    ----------
+    module
+        Its class; the constructor takes ``fields`` as keywords.
+    fields
+        Name and exact type of every field of its description.
+    """
+
+    module: type[nn.Module]
+    fields: Mapping[str, type]
+
+    def describe(self, module: nn.Module) -> dict[str, Plain]:
+        """Return the fields of ``module`` as plain values."""
+        read: Callable[[], dict[str, Plain]] | None = getattr(module, "config", None)
+        if read is not None:
+            return read()
+        return {
+            name: getattr(module, name) is not None if name == "bias" else getattr(module, name)
+            for name in self.fields
+        }
+
+
+KINDS: Mapping[str, Kind] = {
+    "bit_plane_input": Kind(BitPlaneInput, {"bits": int, "scaled": bool}),
+    "sign": Kind(SignActivation, {"zero": int}),
+    "binary_linear": Kind(BinaryLinear, _LINEAR),
+    "hbnn_linear": Kind(HbnnLinear, _HBNN),
+    "output_scale": Kind(OutputScale, {}),
+    "batchnorm1d": Kind(nn.BatchNorm1d, _BATCHNORM),
+    "linear": Kind(nn.Linear, _LINEAR),
+    "hardtanh": Kind(nn.Hardtanh, {"min_val": float, "max_val": float}),
+    "dropout": Kind(nn.Dropout, {"p": float}),
+}
+"""Name in the file to kind."""
+
+
+def describe(model: nn.Module) -> list[dict[str, Plain]]:
+    """Describe an ``nn.Sequential`` as a list of ``{"name", "kind", **fields}``.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no Sequential, or a layer is of no known kind; all such layers are named.
+    """
+    if type(model) is not nn.Sequential:
+        raise CheckpointError(f"a model to save must be an nn.Sequential, not {type(model).__name__}")
+    by_class = {kind.module: name for name, kind in KINDS.items()}
+    children = list(model.named_children())
+    unknown = [
+        f"{name!r} ({type(child).__name__})" for name, child in children if type(child) not in by_class
+    ]
+    if unknown:
+        known = ", ".join(cls.__name__ for cls in by_class)
+        raise CheckpointError(f"layers to save must be one of {known}, not {', '.join(unknown)}")
+    layers: list[dict[str, Plain]] = []
+    for name, child in children:
+        kind = by_class[type(child)]
+        layers.append({"name": name, "kind": kind, **KINDS[kind].describe(child)})
+    return layers
+
+
+def build(architecture: object) -> nn.Sequential:
+    """Rebuild the network that :func:`describe` described, on device "meta", checking every field.
+
+    Raises
+    ------
+    CheckpointError
+        If the description is malformed; names the layer and the field.
+    """
+    if not isinstance(architecture, list) or not architecture:
+        raise CheckpointError(
+            "the architecture in a checkpoint must be a list of layers with at least one entry"
+        )
+    model = nn.Sequential()
+    for index, layer in enumerate(architecture):
+        name, module = _build_layer(index, layer)
+        try:
+            model.add_module(name, module)
+        except KeyError as error:
+            raise CheckpointError(f"layer {index} has a name that cannot be used: {error}") from error
+        if len(model) != index + 1:
+            raise CheckpointError(f"layer names must differ, but {name!r} occurs twice")
+    return model
+
+
+def _build_layer(index: int, layer: object) -> tuple[str, nn.Module]:
+    if not isinstance(layer, dict) or type(layer.get("name")) is not str:
+        raise CheckpointError(
+            f"layer {index} of the architecture must be a dictionary with a name, not {layer!r:.80}"
+        )
+    fields: dict[str, Any] = dict(layer)
+    name, kind_name = fields.pop("name"), fields.pop("kind", None)
+    kind = KINDS.get(kind_name) if isinstance(kind_name, str) else None
+    if kind is None:
+        raise CheckpointError(
+            f"layer {name!r} must be of a known kind ({', '.join(KINDS)}), not {kind_name!r}"
+        )
+    _check_fields(name, kind, fields)
+    try:
+        # Described only: a hostile description must not make us allocate, and its tensors come later.
+        with torch.device("meta"):
+            return name, kind.module(**fields)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise CheckpointError(
+            f"layer {name!r} has a field that its kind {kind_name!r} refuses: {error}"
+        ) from error
+
+
+def _check_fields(name: str, kind: Kind, fields: dict[str, Any]) -> None:
+    if fields.keys() != kind.fields.keys():
+        raise CheckpointError(
+            f"layer {name!r} must have the fields {sorted(kind.fields)}, not {sorted(map(str, fields))}"
+        )
+    for field, expected in kind.fields.items():
+        if type(fields[field]) is not expected:
+            raise CheckpointError(
+                f"field {field!r} of layer {name!r} must be {expected.__name__}, not {fields[field]!r:.80}"
+            )

@@ -1,0 +1,1 @@
+"""Reference networks: recipes, the command that trains them, and their checkpoints."""

@@ -1,0 +1,115 @@
+"""What a recipe is, and the steps from a recipe to a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from hbnn_hw import nn as hnn
+from hbnn_hw.data import Dataset, DatasetName, load
+from hbnn_hw.nn.train import Progress
+
+GOLDEN_PER_CLASS = 10
+METHODS = (hnn.Method.BNN, hnn.Method.HBNN, hnn.Method.FLOAT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One reference network with one training method.
+
+    Attributes
+    ----------
+    name
+        Name of the recipe and, with ``.pt``, of its checkpoint.
+    dataset
+        What it is trained on.
+    method
+        How its weights are trained.
+    hidden
+        Widths of the hidden layers.
+    config
+        Hyper-parameters; the seed is given at training.
+    average_bits
+        Bits per weight of an HBNN.
+    """
+
+    name: str
+    dataset: DatasetName
+    method: hnn.Method
+    hidden: tuple[int, ...]
+    config: hnn.TrainConfig
+    average_bits: float = 1.4
+
+    def build(self, dataset: Dataset) -> nn.Sequential:
+        """Build the untrained network with torch's present random state."""
+        widths = (dataset.n_features, *self.hidden, dataset.n_classes)
+        distribution = hnn.dist_from_avg(self.average_bits)
+        return hnn.mlp(self.method, dataset.input_bits, widths, distribution=distribution)
+
+    def command(self, seed: int) -> str:
+        """Give the command line that makes the checkpoint."""
+        return f"python -m models.train --recipe {self.name} --seed {seed} --out models/{self.name}.pt"
+
+
+def methods_of(
+    prefix: str, dataset: DatasetName, hidden: tuple[int, ...], config: hnn.TrainConfig
+) -> Iterable[Recipe]:
+    """Yield one recipe a training method, alike in everything else."""
+    for method in METHODS:
+        name = f"{prefix}_{method.value}"
+        yield Recipe(name=name, dataset=dataset, method=method, hidden=hidden, config=config)
+
+
+def bits_per_weight(model: nn.Module) -> float:
+    """Return the mean bitwidth over all weights of the linear layers; 32 for float layers."""
+    bits = weights = 0
+    for layer in model.modules():
+        if isinstance(layer, hnn.LatentLinear):
+            bits += int((layer.planes().signs != 0).sum())
+            weights += layer.weight.numel()
+        elif isinstance(layer, nn.Linear):
+            bits += 32 * layer.weight.numel()
+            weights += layer.weight.numel()
+    return bits / weights
+
+
+def golden_inputs(dataset: Dataset) -> hnn.Golden:
+    """Take the first test images of every class, in the order of the test set."""
+    first = [np.flatnonzero(dataset.y_test == label)[:GOLDEN_PER_CLASS] for label in range(dataset.n_classes)]
+    rows = np.sort(np.concatenate(first))
+    return hnn.Golden(dataset.x_test[rows], dataset.y_test[rows].astype(np.int64))
+
+
+def run(recipe: Recipe, seed: int, out: Path, on_epoch: Progress | None = None) -> hnn.Metadata:
+    """Train, measure on the full test set, save to ``out``; return what is now known."""
+    dataset = load(recipe.dataset)
+    torch.manual_seed(seed)
+    model = recipe.build(dataset)
+    hnn.train(model, dataset, replace(recipe.config, seed=seed), on_epoch)
+    metadata = measure(recipe, model, dataset, seed)
+    golden = golden_inputs(dataset)
+    hnn.save(model, torch.from_numpy(golden.images[:1]), out, metadata=metadata, golden=golden)
+    return metadata
+
+
+def measure(recipe: Recipe, model: nn.Sequential, dataset: Dataset, seed: int) -> hnn.Metadata:
+    """Measure a trained network on the full test set, deployed and as trained."""
+    trained = hnn.evaluate(model, dataset.x_test, dataset.y_test)
+    deployable = recipe.method is not hnn.Method.FLOAT
+    deployed = hnn.evaluate(hnn.deploy(model), dataset.x_test, dataset.y_test) if deployable else trained
+    return hnn.Metadata(
+        dataset=recipe.dataset.value,
+        method=recipe.method,
+        bits_per_weight=bits_per_weight(model),
+        accuracy=deployed,
+        trained_accuracy=trained,
+        test_images=len(dataset.y_test),
+        seed=seed,
+        epochs=recipe.config.epochs,
+        command=recipe.command(seed),
+    )
