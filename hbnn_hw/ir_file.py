@@ -65,10 +65,17 @@ def to_bytes(graph: Graph) -> bytes:
     text = json.dumps({**document, "nodes": nodes}, indent=1, ensure_ascii=False) + "\n"
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(zipfile.ZipInfo("graph.json", _EPOCH), text)
+        archive.writestr(_entry("graph.json"), text)
         for name, array in arrays.items():
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), npy_bytes(array))
+            archive.writestr(_entry(name), npy_bytes(array))
     return buffer.getvalue()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """Describe a member without a trace of the time or the system it was written on."""
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    entry.create_system = 3
+    return entry
 
 
 def _read_arrays(archive: zipfile.ZipFile) -> Arrays:

@@ -7,13 +7,15 @@ small integers c_p instead, with one real factor s per layer that folds into the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
+from math import ceil, floor
 
 from hbnn_hw.errors import RangeError
 
-DEFAULT_SCALE_ERROR = 0.04
+DEFAULT_SCALE_ERROR = 0.06
 """Default bound on the relative error of each plane scale (dimensionless)."""
 
 LARGEST_COEFFICIENT = 1 << 12
@@ -47,7 +49,7 @@ def integer_scales(mu: Sequence[float], bound: float = DEFAULT_SCALE_ERROR) -> I
     mu
         Plane scales μ_p, all finite and positive, in plane order.
     bound
-        Largest allowed relative error of any plane's scale (dimensionless), > 0.
+        Largest allowed relative error of any plane's scale (dimensionless), between 0 and 1.
 
     Returns
     -------
@@ -65,18 +67,36 @@ def integer_scales(mu: Sequence[float], bound: float = DEFAULT_SCALE_ERROR) -> I
     """
     if not mu or any(not (0.0 < m < float("inf")) for m in mu):
         raise RangeError(f"plane scales must be finite and positive, not {list(mu)}")
-    if not bound > 0.0:
-        raise RangeError(f"the scale error bound must be positive, not {bound!r}")
+    if not 0.0 < bound < 1.0:
+        raise RangeError(f"the scale error bound must lie between 0 and 1, not {bound!r}")
     exact = [Fraction(m) for m in mu]
-    largest = max(exact)
     for top in range(1, LARGEST_COEFFICIENT + 1):
-        coefficients = tuple(max(1, round(m * top / largest)) for m in exact)
-        ratios = [m / c for m, c in zip(exact, coefficients, strict=True)]
-        # The midpoint of the ratios in the relative sense minimizes the largest relative error.
-        factor = 2 * min(ratios) * max(ratios) / (min(ratios) + max(ratios))
-        error = max(abs(factor / r - 1) for r in ratios)
-        if error <= bound:
-            return IntegerScales(coefficients, float(factor), float(error))
+        best = min((_fit(exact, c) for c in _roundings(exact, top)), key=lambda fit: fit.relative_error)
+        if best.relative_error <= bound:
+            return best
     raise RangeError(
         f"no integer plane scales up to {LARGEST_COEFFICIENT} approximate {list(mu)} within {bound}"
     )
+
+
+def _roundings(mu: list[Fraction], top: int) -> Iterator[tuple[int, ...]]:
+    """Every rounding of ``mu / factor`` whose largest coefficient is ``top``.
+
+    Between the factors at which some scale sits half-way between two integers the rounding is constant, so
+    one factor of each such interval stands for all.
+    """
+    half = Fraction(1, 2)
+    low, high = max(mu) / (top + half), max(mu) / (top - half)
+    half_ways = {m / (c + half) for m in mu for c in range(floor(m / high), ceil(m / low) + 1)}
+    marks = sorted({low, high} | {factor for factor in half_ways if low < factor < high})
+    for first, second in pairwise(marks):
+        factor = (first + second) / 2
+        yield tuple(max(1, round(m / factor)) for m in mu)
+
+
+def _fit(mu: list[Fraction], coefficients: tuple[int, ...]) -> IntegerScales:
+    """Find the common factor with the smallest largest relative error: the midpoint of the extreme ratios."""
+    ratios = [m / c for m, c in zip(mu, coefficients, strict=True)]
+    factor = 2 * min(ratios) * max(ratios) / (min(ratios) + max(ratios))
+    error = max(abs(factor / ratio - 1) for ratio in ratios)
+    return IntegerScales(coefficients, float(factor), float(error))

