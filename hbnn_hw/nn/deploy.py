@@ -106,7 +106,7 @@ class _Lowering:
         assert isinstance(module, BitPlaneInput)
         if not isinstance(self.stage, _Codes):
             raise CaptureError(f"{_title(name, module)} must be the first layer of the network")
-        self.twin[name] = BitPlaneInput(module.bits, scaled=False)
+        self._put(name, BitPlaneInput(module.bits, scaled=False))
         self.stage = _Integers(module.scale, module.bound)
 
     def add_linear(self, name: str, module: nn.Module) -> None:
@@ -123,7 +123,7 @@ class _Lowering:
             )
         linear, scales = _integer_linear(name, module, self.scale_error)
         _check_exact(name, linear, self.stage.bound)
-        self.twin[name] = linear
+        self._put(name, linear)
         self.features = module.out_features
         bias = np.zeros(module.out_features) if module.bias is None else _reals(module.bias)
         self.stage = _Accumulators(name, scales.factor * self.stage.scale, bias)
@@ -152,7 +152,7 @@ class _Lowering:
         self._close()
         if not isinstance(self.stage, _Logits):
             raise CaptureError(f"{_title(name, module)} must follow a linear layer or its norm")
-        self.twin[name] = SignActivation(module.zero)
+        self._put(name, SignActivation(module.zero))
         self.stage = _Integers(1.0, 1)
 
     def skip(self, name: str, module: nn.Module) -> None:
@@ -184,12 +184,13 @@ class _Lowering:
             raise CaptureError(
                 f"the affine of module {name!r} must fit float32; its slope or offset is too large"
             )
-        if name in self.twin:
-            raise CaptureError(
-                f"module name {name!r} is needed for the affine of a linear layer; rename that module"
-            )
-        self.twin[name] = DeployedAffine(*rounded)
+        self._put(name, DeployedAffine(*rounded))
         self.stage = _Logits()
+
+    def _put(self, name: str, module: nn.Module) -> None:
+        if name in self.twin:
+            raise CaptureError(f"module name {name!r} is needed for the affine of a linear layer; rename it")
+        self.twin[name] = module
 
 
 _Handler = Callable[[_Lowering, str, nn.Module], None]

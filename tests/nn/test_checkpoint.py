@@ -1,0 +1,392 @@
+"""Model files: what is saved comes back, the bytes repeat, and nothing damaged or hostile is believed."""
+
+import contextlib
+import dataclasses
+import io
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hbnn_hw.errors import CheckpointError, OutputError
+from hbnn_hw.nn import Golden, HbnnLinear, Metadata, Method, deploy, load, mlp, save
+from hbnn_hw.nn.checkpoint import FORMAT
+from hbnn_hw.nn.registry import KINDS, build, describe
+
+REMEDY = r'save it with hbnn_hw\.save\(model, example_input, "model\.pt"\)'
+METADATA = Metadata(
+    dataset="digits",
+    method=Method.HBNN,
+    bits_per_weight=1.4,
+    accuracy=0.96,
+    trained_accuracy=0.965,
+    test_images=1797,
+    seed=7,
+    epochs=40,
+    command="python -m models.train",
+)
+
+
+def small(method=Method.HBNN, seed=0):
+    torch.manual_seed(seed)
+    model = mlp(method, 5, (12, 8, 4))
+    for module in model:
+        if isinstance(module, HbnnLinear):
+            module.freeze()
+    return model.eval()
+
+
+EXAMPLE = torch.arange(12, dtype=torch.uint8).reshape(1, 12)
+GOLDEN = Golden(np.arange(36, dtype=np.uint8).reshape(3, 12) % 32, np.array([3, 0, 1]))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.pt"
+
+
+@pytest.fixture
+def content(path):
+    """The plain content of a good file, to be spoiled and written again."""
+    save(small(), EXAMPLE, path, metadata=METADATA, golden=GOLDEN)
+    return torch.load(path, weights_only=True)
+
+
+def refused(content, path, match):
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=match):
+        load(path)
+
+
+@pytest.mark.parametrize("method", [Method.BNN, Method.HBNN, Method.FLOAT])
+def test_what_is_saved_comes_back(path, method):
+    model = small(method)
+    save(model.train(), EXAMPLE, path, metadata=METADATA, golden=GOLDEN)
+    found = load(path)
+    assert not found.model.training
+    assert str(found.model) == str(model)
+    assert found.metadata == METADATA
+    assert torch.equal(found.example_input, EXAMPLE)
+    assert np.array_equal(found.golden.images, GOLDEN.images)
+    assert np.array_equal(found.golden.labels, GOLDEN.labels)
+    before, after = model.state_dict(), found.model.state_dict()
+    assert list(before) == list(after)
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    codes = torch.from_numpy(GOLDEN.images)
+    assert torch.equal(found.model(codes), model.eval()(codes))
+
+
+def test_a_loaded_network_can_be_trained_on_and_deployed(path):
+    save(small(), EXAMPLE, path)
+    model = load(path).model
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    model.train()(torch.zeros(4, 12)).sum().backward()
+    deploy(model)(EXAMPLE)
+
+
+def test_only_model_and_example_are_needed(path):
+    save(small(), EXAMPLE, path)
+    found = load(path)
+    assert found.metadata == Metadata()
+    assert found.golden.images.shape == (0, 0)
+
+
+def test_every_kind_survives_description():
+    made = {
+        "bit_plane_input": {"bits": 3, "scaled": False},
+        "sign": {"zero": -1},
+        "binary_linear": {"in_features": 3, "out_features": 2, "bias": True},
+        "hbnn_linear": {"in_features": 3, "out_features": 2, "bias": True, "heuristic": "top_down",
+                        "distribution": [[1, 0.5], [2, 0.5]], "frozen": True},
+        "output_scale": {},
+        "batchnorm1d": {"num_features": 2, "eps": 1e-3, "momentum": 0.2, "affine": False},
+        "linear": {"in_features": 3, "out_features": 2, "bias": False},
+        "hardtanh": {"min_val": -2.0, "max_val": 2.0},
+        "dropout": {"p": 0.25},
+    }  # fmt: skip
+    assert made.keys() == KINDS.keys()
+    architecture = [{"name": kind, "kind": kind, **fields} for kind, fields in made.items()]
+    assert describe(build(architecture)) == architecture
+
+
+def test_the_same_content_gives_the_same_bytes_under_any_name(path, tmp_path):
+    other = tmp_path / "quite another name.bin"
+    save(small(), EXAMPLE, path, metadata=METADATA, golden=GOLDEN)
+    save(small(), EXAMPLE.clone(), other, metadata=dataclasses.replace(METADATA), golden=GOLDEN)
+    assert path.read_bytes() == other.read_bytes()
+    # Also when strings and tensors come out of a file and share their memory differently.
+    found = load(path)
+    save(found.model, found.example_input, other, metadata=found.metadata, golden=found.golden)
+    assert path.read_bytes() == other.read_bytes()
+
+
+def test_the_same_content_gives_the_same_bytes_in_another_process(path, tmp_path):
+    save(small(), EXAMPLE, path, metadata=METADATA, golden=GOLDEN)
+    other = tmp_path / "other.pt"
+    code = (
+        "import sys; from hbnn_hw.nn import load, save; f = load(sys.argv[1]);"
+        "save(f.model, f.example_input, sys.argv[2], metadata=f.metadata, golden=f.golden)"
+    )
+    subprocess.run([sys.executable, "-c", code, path, other], check=True)
+    assert path.read_bytes() == other.read_bytes()
+
+
+def test_saving_replaces_whole_files_and_leaves_nothing_else(path):
+    path.write_bytes(b"old")
+    save(small(), EXAMPLE, path)
+    assert [entry.name for entry in path.parent.iterdir()] == ["model.pt"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_failed_save_keeps_the_old_file(path):
+    path.write_bytes(b"old")
+    model = small()
+    with torch.no_grad():
+        model.fc1.weight[0, 0] = float("nan")
+    with pytest.raises(CheckpointError, match=r"tensor 'fc1\.weight' must be finite"):
+        save(model, EXAMPLE, path)
+    assert path.read_bytes() == b"old"
+    assert len(list(path.parent.iterdir())) == 1
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(OutputError, match=r"nowhere/model\.pt cannot be written: No such file"):
+        save(small(), EXAMPLE, tmp_path / "nowhere" / "model.pt")
+
+
+def test_a_target_that_is_a_folder_is_named_and_nothing_stays_behind(path):
+    path.mkdir()
+    with pytest.raises(OutputError, match="cannot be written"):
+        save(small(), EXAMPLE, path)
+    assert [entry.name for entry in path.parent.iterdir()] == ["model.pt"]
+
+
+def test_layers_that_cannot_be_saved_are_all_named(path):
+    with pytest.raises(CheckpointError, match=r"not '0' \(LSTM\), '1' \(GELU\)"):
+        save(nn.Sequential(nn.LSTM(1, 1), nn.GELU()), EXAMPLE, path)
+    with pytest.raises(CheckpointError, match=r"must be an nn\.Sequential, not GELU"):
+        save(nn.GELU(), EXAMPLE, path)
+    assert not path.exists()
+
+
+def test_an_example_that_the_network_cannot_take_is_refused(path):
+    with pytest.raises(CheckpointError, match="cannot compute its own example"):
+        save(small(), EXAMPLE[:, :5], path)
+
+
+def test_a_missing_file_is_named(path):
+    with pytest.raises(CheckpointError, match=r"model\.pt must be readable: No such file"):
+        load(path)
+
+
+@pytest.mark.parametrize("raw", [b"", b"hello", b"\x7fELF", b"P"])
+def test_another_kind_of_file_is_refused(path, raw):
+    path.write_bytes(raw)
+    with pytest.raises(CheckpointError, match=rf"must be a model file of this project.*{REMEDY}"):
+        load(path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_a_cut_off_file_is_called_so(path, content, share):
+    raw = path.read_bytes()
+    path.write_bytes(raw[: int(len(raw) * share)])
+    with pytest.raises(CheckpointError, match="is cut off or damaged; copy it again"):
+        load(path)
+
+
+def test_a_zip_of_something_else_is_refused(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(CheckpointError, match=rf"is damaged or not a model file of this project.*{REMEDY}"):
+        load(path)
+
+
+@pytest.mark.parametrize("position", range(0, 100, 7))
+def test_flipped_bytes_never_escape_as_another_error(path, content, position):
+    """Wherever a byte is damaged, loading either refuses cleanly or reads a valid network."""
+    raw = bytearray(path.read_bytes())
+    index = len(raw) * position // 100
+    raw[index] ^= 0xFF
+    path.write_bytes(raw)
+    with contextlib.suppress(CheckpointError):
+        assert isinstance(load(path).model, nn.Sequential)
+
+
+class Hostile:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_pickled_module_is_refused_with_the_fix(path, legacy):
+    torch.save(small(), path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(CheckpointError, match=rf"could run code.*{REMEDY}"):
+        load(path)
+
+
+@pytest.mark.parametrize("dump", [lambda x: pickle.dumps(x), None])
+def test_hostile_pickles_are_never_run(path, tmp_path, dump):
+    target = tmp_path / "owned"
+    hostile = Hostile(str(target))
+    if dump:
+        path.write_bytes(dump(hostile))
+    else:
+        torch.save({"format": FORMAT, "state": hostile}, path)
+    with pytest.raises(CheckpointError, match="could run code"):
+        load(path)
+    assert not target.exists()
+
+
+def test_a_bare_state_dictionary_is_refused_with_the_fix(path):
+    refused(small().state_dict(), path, rf"is a bare state dictionary.*{REMEDY}")
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"a": 1}, {}, 5, {"format": "other"}, torch.zeros(3)])
+def test_plain_values_of_another_meaning_are_refused(path, content):
+    refused(content, path, rf"must be a model file of format 'hbnn_hw\.checkpoint'.*{REMEDY}")
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, True])
+def test_another_version_is_refused(path, content, version):
+    refused(content | {"version": version}, path, "must be of format version 1, not")
+
+
+def test_missing_and_extra_entries_are_refused(path, content):
+    refused(content | {"more": 1}, path, "must have the entries")
+    del content["golden"]
+    refused(content, path, "must have the entries")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"kind": "exec"}, "layer 'fc1' must be of a known kind .*, not 'exec'"),
+        ({"kind": 3}, "must be of a known kind"),
+        ({"name": 5}, "layer 1 of the architecture must be a dictionary with a name"),
+        ({"name": "a.b"}, "layer 1 has a name that cannot be used"),
+        ({"name": ""}, "layer 1 has a name that cannot be used"),
+        ({"name": "forward"}, "layer 1 has a name that cannot be used"),
+        ({"name": "input"}, "layer names must differ, but 'input' occurs twice"),
+        ({"more": 1}, "layer 'fc1' must have the fields"),
+        ({"in_features": "12"}, "field 'in_features' of layer 'fc1' must be int, not '12'"),
+        ({"in_features": True}, "field 'in_features' of layer 'fc1' must be int, not True"),
+        ({"in_features": 0}, "layer 'fc1' has a field that its kind 'hbnn_linear' refuses"),
+        ({"in_features": 10**30}, "layer 'fc1' has a field that its kind 'hbnn_linear' refuses"),
+        ({"out_features": 10**9}, r"tensor 'fc1\.weight' must be torch\.float32 \(1000000000, 12\)"),
+        (
+            {"heuristic": "magic"},
+            "layer 'fc1' has a field that its kind 'hbnn_linear' refuses: 'magic' is not",
+        ),
+        ({"distribution": [[1, 2.0]]}, "fractions must be positive with sum 1"),
+        ({"distribution": [1, 2]}, "layer 'fc1' has a field that its kind"),
+        ({"distribution": []}, "layer 'fc1' has a field that its kind"),
+    ],
+)
+def test_a_spoiled_description_is_refused_by_name(path, content, change, complaint):
+    content["architecture"][1] |= change
+    refused(content, path, complaint)
+
+
+@pytest.mark.parametrize("architecture", [None, [], {}, "x", [3], [None]])
+def test_an_architecture_that_is_none_is_refused(path, content, architecture):
+    refused(content | {"architecture": architecture}, path, "architecture")
+
+
+def test_missing_and_unexpected_tensors_are_named(path, content):
+    state = content["state"]
+    state["fc9.weight"] = state.pop("fc2.weight")
+    refused(content, path, r"missing \['fc2\.weight'\], unexpected \['fc9\.weight'\]")
+
+
+def test_a_tensor_of_another_shape_or_dtype_is_named(path, content):
+    good = content["state"]["fc1.weight"]
+    content["state"]["fc1.weight"] = good.T.contiguous()
+    refused(
+        content, path, r"tensor 'fc1\.weight' must be torch\.float32 \(8, 12\), not torch\.float32 \(12, 8\)"
+    )
+    content["state"]["fc1.weight"] = good.double()
+    refused(
+        content, path, r"tensor 'fc1\.weight' must be torch\.float32 \(8, 12\), not torch\.float64 \(8, 12\)"
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["fc1.weight", "norm1.running_var", "fc2.mu"])
+def test_a_tensor_with_nan_or_infinity_is_named(path, content, name, value):
+    content["state"][name].view(-1)[-1] = value
+    refused(content, path, rf"tensor '{name}' must be finite")
+
+
+def test_tensors_that_claim_more_than_they_hold_are_refused(path, content):
+    content["state"]["fc1.weight"] = torch.zeros(1).expand(10**6, 10**6)
+    refused(content, path, r"'fc1\.weight' must be a dense, contiguous tensor")
+
+
+@pytest.mark.parametrize("value", [None, 3, "x", [1.0]])
+def test_values_in_a_tensors_place_are_refused(path, content, value):
+    content["state"]["fc1.weight"] = value
+    refused(content, path, r"'fc1\.weight' must be a dense, contiguous tensor, not")
+    refused(content | {"state": value}, path, "the state in a checkpoint must be a dictionary")
+
+
+def test_buffers_that_the_layer_could_not_have_made_are_refused(path, content):
+    content["state"]["fc1.bit_map"][0, 0] = 4
+    refused(content, path, "layer 'fc1': bit_map must not exceed 3 bits, not 4")
+    content["state"]["fc1.bit_map"][0, 0] = 3
+    content["state"]["fc1.mu"][0] = -1.0
+    refused(content, path, "layer 'fc1': mu must not be negative")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"accuracy": "high"}, "metadata field 'accuracy' must be float, not 'high'"),
+        ({"seed": 1.0}, r"metadata field 'seed' must be int, not 1\.0"),
+        ({"method": "magic"}, "metadata field 'method' is unknown"),
+        ({"more": 1}, "the metadata in a checkpoint must have the fields"),
+    ],
+)
+def test_spoiled_metadata_is_refused(path, content, change, complaint):
+    content["metadata"] |= change
+    refused(content, path, complaint)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"images": torch.zeros(3, 12)},
+        {"images": torch.zeros(3, dtype=torch.uint8)},
+        {"labels": torch.zeros(2, dtype=torch.int64)},
+        {"labels": torch.zeros(3)},
+    ],
+)
+def test_spoiled_golden_inputs_are_refused(path, content, change):
+    content["golden"] |= change
+    refused(content, path, r"golden inputs must be uint8 images \(n, features\) and int64 labels \(n,\)")
+
+
+def test_golden_inputs_without_images_are_refused(path, content):
+    refused(content | {"golden": {}}, path, "must be a dictionary of images and labels")
+
+
+def test_golden_images_that_the_network_cannot_take_are_refused(path, content):
+    content["golden"]["images"] = torch.full((3, 12), 99, dtype=torch.uint8)
+    refused(content, path, "cannot compute its own example: input codes must be whole numbers")
+
+
+def test_the_archive_is_read_from_memory_once(path, content):
+    """The file holds plain values only: torch's own safe reader gives them back unaided."""
+    again = torch.load(io.BytesIO(path.read_bytes()), weights_only=True)
+    assert again["format"] == FORMAT
+    assert again["architecture"][0] == {"name": "input", "kind": "bit_plane_input", "bits": 5, "scaled": True}
