@@ -142,7 +142,7 @@ def simulate(
     waves: Annotated[bool, typer.Option(help="Keep a waveform below DIR/waves.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate the exported RTL with cocotb, at full rate and under random stalls, against the golden vectors."""
+    """Simulate the exported RTL with cocotb, at full rate and under random stalls, against golden."""
     from hbnn_hw.exported import add_results, open_export
     from hbnn_hw.verify.cosim import choose_simulator, run_cosim
 

@@ -12,6 +12,7 @@ import numpy as np
 from hbnn_hw import data
 from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.errors import ShapeError
+from hbnn_hw.extras import require
 from hbnn_hw.passes import lower
 
 
@@ -69,6 +70,7 @@ def evaluate_file(
     MismatchError
         If golden and PyTorch differ anywhere.
     """
+    require("torch", "train", "reading a model file")
     from hbnn_hw.capture import capture_file, compare_with_torch
 
     model = capture_file(path)
@@ -76,7 +78,8 @@ def evaluate_file(
     codes = images.x_test.astype(np.int64)
     if codes.shape[1:] != model.graph.input_type.shape:
         raise ShapeError(
-            f"'{path}' reads {model.graph.input_type.n_elements} values, {images.name} has {codes.shape[1]} per image"
+            f"'{path}' reads {model.graph.input_type.n_elements} values an image, "
+            f"{images.name} has {codes.shape[1]}"
         )
     progress(f"comparing PyTorch and golden on {len(codes)} images at every layer")
     equal = compare_with_torch(model.deployed, model.graph, codes)

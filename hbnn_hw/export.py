@@ -17,6 +17,7 @@ from hbnn_hw.artifacts import check_absent, json_bytes, npy_bytes, write_folder
 from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.backends.hls.dialect import HlsTool
 from hbnn_hw.exported import MANIFEST, REPORT, report_page
+from hbnn_hw.extras import require
 from hbnn_hw.graph import Graph
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.passes import FoldingRequest, lower
@@ -125,6 +126,7 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
     """
     check_absent(folder)
     progress("reading the model")
+    require("torch", "train", "reading a model file")
     from hbnn_hw.capture import capture_file  # torch takes seconds to import: not for every command
 
     model = capture_file(path, options.scale_error)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hbnn_hw import ir_file
 from hbnn_hw.exported import open_export
+from hbnn_hw.extras import require
 from hbnn_hw.graph import Graph
 from hbnn_hw.ops import Dense, Mvtu
 
@@ -26,6 +27,7 @@ def _graph_of(path: Path) -> Graph:
         return open_export(path).graph
     if path.suffix == ".hbnn":
         return ir_file.load(path)
+    require("torch", "train", "reading a model file")
     from hbnn_hw.capture import capture_file
 
     return capture_file(path).graph
