@@ -1,0 +1,1 @@
+"""Back ends: each reads a lowered graph and nothing else."""
