@@ -13,8 +13,9 @@ from torch import nn
 from hbnn_hw import nn as hnn
 from hbnn_hw.data import Dataset, DatasetName, load
 from hbnn_hw.nn.train import Progress
+from hbnn_hw.scales import DEFAULT_SCALE_ERROR
 
-GOLDEN_PER_CLASS = 10
+GOLDEN_PER_CLASS = 2
 METHODS = (hnn.Method.BNN, hnn.Method.HBNN, hnn.Method.FLOAT)
 
 
@@ -91,6 +92,13 @@ def run(recipe: Recipe, seed: int, out: Path, on_epoch: Progress | None = None) 
     torch.manual_seed(seed)
     model = recipe.build(dataset)
     hnn.train(model, dataset, replace(recipe.config, seed=seed), on_epoch)
+    return measure_and_save(recipe, seed, model, dataset, out)
+
+
+def measure_and_save(
+    recipe: Recipe, seed: int, model: nn.Sequential, dataset: Dataset, out: Path
+) -> hnn.Metadata:
+    """Write the checkpoint of a trained network with what is measured on the full test set."""
     metadata = measure(recipe, model, dataset, seed)
     golden = golden_inputs(dataset)
     hnn.save(model, torch.from_numpy(golden.images[:1]), out, metadata=metadata, golden=golden)
@@ -107,6 +115,7 @@ def measure(recipe: Recipe, model: nn.Sequential, dataset: Dataset, seed: int) -
         method=recipe.method,
         bits_per_weight=bits_per_weight(model),
         accuracy=deployed,
+        scale_error=DEFAULT_SCALE_ERROR if deployable else 0.0,
         trained_accuracy=trained,
         test_images=len(dataset.y_test),
         seed=seed,

@@ -55,7 +55,9 @@ class Metadata:
         Mean bitwidth over all weights; 0 if unknown.
     accuracy
         Share of right answers on the full test set, 0 .. 1, of the deployed twin (of the network itself
-        for a float one); NaN-free: 0 if unknown.
+        for a float one); 0 if unknown.
+    scale_error
+        Bound on the relative error of the integer plane scales that the deployed twin was measured with.
     trained_accuracy
         The same, of the network as trained, with real scales.
     test_images
@@ -70,6 +72,7 @@ class Metadata:
     method: Method = Method.OTHER
     bits_per_weight: float = 0.0
     accuracy: float = 0.0
+    scale_error: float = 0.0
     trained_accuracy: float = 0.0
     test_images: int = 0
     seed: int = 0

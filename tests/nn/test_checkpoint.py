@@ -25,6 +25,7 @@ METADATA = Metadata(
     method=Method.HBNN,
     bits_per_weight=1.4,
     accuracy=0.96,
+    scale_error=0.05,
     trained_accuracy=0.965,
     test_images=1797,
     seed=7,
