@@ -59,6 +59,7 @@ class _Unit(ABC):
     def push(self, offered: int) -> int:
         """Offer the next word from cycle ``offered`` on; return the cycle in which it is taken."""
 
+    @abstractmethod
     def finish(self) -> None:
         """Let everything in flight leave."""
 
@@ -72,6 +73,9 @@ class _Sink(_Unit):
     def push(self, offered: int) -> int:
         self.times.append(offered)
         return offered
+
+    def finish(self) -> None:
+        return
 
 
 @dataclass(slots=True)
@@ -92,6 +96,9 @@ class _Collector(_Unit):
             self.left = self.after.push(self.taken + CONVERTER_DEPTH)
         return self.taken
 
+    def finish(self) -> None:
+        self.after.finish()
+
 
 @dataclass(slots=True)
 class _Cutter(_Unit):
@@ -107,6 +114,9 @@ class _Cutter(_Unit):
         for _ in range(self.ratio):
             self.left = self.after.push(self.left + 1)
         return taken
+
+    def finish(self) -> None:
+        self.after.finish()
 
 
 @dataclass(slots=True)
@@ -125,6 +135,9 @@ class _Fifo(_Unit):
         previous = self.left[-1] if self.left else -1
         self.left.append(self.after.push(max(self.taken + FIFO_DEPTH, previous + 1)))
         return self.taken
+
+    def finish(self) -> None:
+        self.after.finish()
 
 
 @dataclass(slots=True)
@@ -170,6 +183,7 @@ class _Pipeline(_Unit):
             offered = self.in_flight.popleft()
             frozen = self.after.push(offered) - offered
             self.in_flight = deque(time + frozen for time in self.in_flight)
+        self.after.finish()
 
 
 def _runs(op: Mvtu) -> list[tuple[int, bool, bool]]:
@@ -230,8 +244,7 @@ def beat_times(graph: Graph, n_images: int) -> BeatTimes:
     inputs: list[int] = []
     for _ in range(n_images * input_edge(graph).beats):
         inputs.append(chain[-1].push(inputs[-1] + 1 if inputs else 0))
-    for unit in reversed(chain):
-        (unit.after if isinstance(unit, _Fifo) else unit).finish()
+    chain[-1].finish()
     return BeatTimes(tuple(inputs), tuple(sink.times))
 
 

@@ -1,0 +1,46 @@
+"""RTL back end: Amaranth components, one file per operator and part, and Verilog out of them.
+
+Every component is documented with its latency, throughput and area. The rooms named after operators
+(``mvtu``, ``width_converter``, ``encode_bit_planes``) have a ``build(op, source)`` that makes the operator's
+unit.
+"""
+
+from __future__ import annotations
+
+from hbnn_hw.backends.rtl.yosys import require
+from hbnn_hw.graph import Graph
+from hbnn_hw.target import Target
+
+
+def emit(graph: Graph, target: Target) -> dict[str, str]:
+    """Emit the accelerator of a graph as Verilog with AXI4-Stream ports.
+
+    Parameters
+    ----------
+    graph
+        A lowered, scheduled graph.
+    target
+        Device and clock; they enter the printed figures only, the Verilog is generic.
+
+    Returns
+    -------
+    dict
+        Relative path to text: ``<network>.v``, whose top module has the network's name, and ``README.md``.
+        The same graph and target give the same texts.
+
+    Raises
+    ------
+    ToolMissingError
+        If Amaranth or pyosys is not installed.
+    GraphError
+        If the graph is not lowered and scheduled.
+    """
+    for package in ("amaranth", "pyosys"):
+        require(package, "the RTL back end")
+    # Amaranth costs 0.4 s to import: only who emits pays for it.
+    from hbnn_hw.backends.rtl import project
+
+    return project.emit(graph, target)
+
+
+__all__ = ["emit"]

@@ -1,0 +1,92 @@
+"""The texts of an RTL project: the network's Verilog file and a page for its user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hbnn_hw.backends.rtl.identifiers import identifier
+from hbnn_hw.backends.rtl.top import Accelerator, text_kernels
+from hbnn_hw.backends.rtl.verilog import to_verilog
+from hbnn_hw.graph import Graph, Node, type_text
+from hbnn_hw.ops import Mvtu
+from hbnn_hw.streams import StreamEdge, input_edge, node_cycles, output_edge
+from hbnn_hw.target import Target
+from hbnn_hw.templating import render
+from hbnn_hw.timing import input_buffer_words, interval_cycles, latency_cycles
+
+
+def _parallelism(node: Node) -> str:
+    op = node.op
+    if not isinstance(op, Mvtu):
+        return f"{node.hardware.lanes_in} to {node.hardware.lanes_out} lanes"
+    if op.scheduled_folding.unrolled:
+        return "unrolled"
+    return f"PE {op.lanes_out}, SIMD {op.lanes_in}"
+
+
+def _weights(node: Node) -> str:
+    op = node.op
+    if not isinstance(op, Mvtu):
+        return ""
+    weights = op.weights
+    planes = "1 plane" if weights.n_planes == 1 else f"{weights.n_planes} planes"
+    return f"{weights.rows}x{weights.columns} weights, {planes}, {weights.average_bits():.3g} bits on average"
+
+
+def layer_rows(graph: Graph) -> Iterator[dict[str, object]]:
+    """Describe every unit: name, type of its output, parallelism, weights, cycles, FIFO words."""
+    cycles = node_cycles(graph)
+    for node in graph.hardware_nodes:
+        yield {
+            "name": node.name,
+            "op": type(node.op).__name__,
+            "output": type_text(graph.types[node.name]).replace("×", "x").replace("…", " to "),
+            "parallelism": _parallelism(node),
+            "weights": _weights(node),
+            "cycles": cycles[node.name],
+            "fifo_words": input_buffer_words(graph, node),
+        }
+
+
+def _edge(edge: StreamEdge) -> dict[str, object]:
+    kind = "signed" if edge.signed else "unsigned"
+    return {
+        "bits": edge.data_bits,
+        "beats": edge.beats,
+        "lanes": edge.lanes,
+        "elements": edge.elements,
+        "element": f"{edge.element_bits}-bit {kind}",
+        "lane_bits": edge.lane_bits,
+        "extension": "sign" if edge.signed else "zero",
+    }
+
+
+def facts(graph: Graph, target: Target) -> dict[str, object]:
+    """Collect everything that header and page print."""
+    interval, latency = interval_cycles(graph), latency_cycles(graph)
+    return {
+        "name": graph.name,
+        "top": identifier(graph.name),
+        "layers": list(layer_rows(graph)),
+        "input": _edge(input_edge(graph)),
+        "output": _edge(output_edge(graph)),
+        "interval": interval,
+        "latency": latency,
+        "clock_ns": f"{target.clock_ns:g}",
+        "clock_mhz": f"{target.clock_mhz:g}",
+        "latency_us": f"{latency * target.clock_ns / 1000:.4g}",
+        "images_per_second": f"{1e9 / (interval * target.clock_ns):.4g}",
+        "part": target.device.part,
+    }
+
+
+def emit(graph: Graph, target: Target) -> dict[str, str]:
+    """Return the project's files; see :func:`hbnn_hw.backends.rtl.emit`."""
+    values = facts(graph, target)
+    top = identifier(graph.name)
+    parts = [
+        render("rtl/header.v.j2", values),
+        to_verilog(Accelerator(graph), top),
+        *text_kernels(graph).values(),
+    ]
+    return {f"{top}.v": "\n".join(parts), "README.md": render("rtl/README.md.j2", values)}

@@ -1,0 +1,72 @@
+"""From agreement sums to output elements: thresholds, or raw dot products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Module, Signal, Value, signed
+
+from hbnn_hw.backends.rtl.rom import concatenate
+from hbnn_hw.backends.rtl.threshold_unit import ThresholdUnit
+from hbnn_hw.ops import Mvtu
+from hbnn_hw.types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class RowDecision:
+    """Constants that turn a row's agreement sum into its output, one word per row.
+
+    With thresholds a word holds the levels, then the inversion bit; without, the offset K of
+    ``dot = 2 * agreement - K``.
+
+    Attributes
+    ----------
+    agreement_bits
+        Width of the sum.
+    levels
+        Thresholds per row; 0 for raw output.
+    output_bits
+        Width of an output element.
+    words
+        One constant word per row.
+    """
+
+    agreement_bits: int
+    levels: int
+    output_bits: int
+    words: tuple[int, ...]
+
+    @classmethod
+    def of(cls, op: Mvtu, source: TensorType) -> RowDecision:
+        """Collect the constants of an operator."""
+        bits, output_bits = op.agreement_bits(source), op.infer(source).element.bits
+        if op.thresholds is None:
+            offsets = op.row_offsets(source).tolist()
+            return cls(bits, 0, output_bits, tuple(offsets))
+        table, inverted = op.agreement_thresholds(source).tolist(), op.thresholds.inverted.tolist()
+        words = [
+            concatenate([*((level, bits + 1) for level in levels), (int(flag), 1)])
+            for levels, flag in zip(table, inverted, strict=True)
+        ]
+        return cls(bits, op.thresholds.levels, output_bits, tuple(words))
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a row's constants."""
+        return self.levels * (self.agreement_bits + 1) + 1 if self.levels else self.agreement_bits
+
+    def build(self, m: Module, name: str, agreement: Value, word: Value) -> Value:
+        """Add one row's decision to a module, combinationally; return the output element's signal."""
+        result = Signal(self.output_bits, name=f"{name}_result")
+        if not self.levels:
+            dot = Signal(signed(self.agreement_bits + 2), name=f"{name}_dot")
+            m.d.comb += [dot.eq(Cat(0, agreement) - word), result.eq(dot)]
+            return result
+        unit = ThresholdUnit(self.agreement_bits, self.levels)
+        m.submodules[name] = unit
+        m.d.comb += [
+            unit.agreement.eq(agreement),
+            unit.constants.eq(word),
+            result.eq(unit.code),
+        ]
+        return result

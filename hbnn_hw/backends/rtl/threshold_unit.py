@@ -1,0 +1,53 @@
+"""Threshold unit: from an agreement sum to the bits of the next layer."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hbnn_hw.backends.rtl.popcount import popcount
+from hbnn_hw.backends.rtl.rom import split
+
+
+class ThresholdUnit(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
+    """``code = number of levels l with (agreement >= thresholds[l]) != inverted``, combinational.
+
+    A threshold lies in 0 (always) ... K + 1 (never), so it has one bit more than the sum. Area: one carry
+    chain of ``agreement_bits + 1`` per level, and a count of the levels.
+
+    Parameters
+    ----------
+    agreement_bits
+        Width of the unsigned agreement sum.
+    levels
+        ``2**n - 1`` thresholds, for an n-bit code.
+
+    Attributes
+    ----------
+    agreement
+        The sum.
+    constants
+        The levels, level 0 in the least significant ``agreement_bits + 1`` bits, then the inversion bit:
+        whether the channel fires below its thresholds.
+    code
+        n bits.
+    """
+
+    def __init__(self, agreement_bits: int, levels: int) -> None:
+        self.levels = levels
+        super().__init__(
+            {
+                "agreement": In(unsigned(agreement_bits)),
+                "constants": In(unsigned(levels * (agreement_bits + 1) + 1)),
+                "code": Out(unsigned(levels.bit_length())),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Compare with every level and count."""
+        m = Module()
+        *levels, inverted = split(self.constants, len(self.agreement) + 1)
+        passed = Cat((self.agreement >= level) ^ inverted for level in levels)
+        m.d.comb += self.code.eq(popcount(m, passed, "passed"))
+        return m
