@@ -1,0 +1,297 @@
+"""C simulation: compile an exported HLS project with g++ and hold its outputs against the golden vectors."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hbnn_hw.errors import MismatchError, OutputError, ToolFailedError, ToolMissingError
+from hbnn_hw.streams import StreamEdge
+from hbnn_hw.templating import static_text
+from hbnn_hw.verify.result import VerificationResult
+from hbnn_hw.verify.vectors import compare, load_vectors
+
+LEVEL = "C simulation"
+
+STAND_INS = ("ap_axi_sdata.h", "hls_stream.h")
+"""Headers of our own for what an open header set lacks; never part of a delivered project."""
+
+# The vendor's default constructor masks a value that it has not set, and inlining moves that into our lines.
+WARNINGS = (
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-unknown-pragmas",
+    "-Wno-uninitialized",
+    "-Wno-maybe-uninitialized",
+)
+
+# Shifts inside the vendor's own headers are not ours to report.
+SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize=shift", "-fno-sanitize-recover=all")
+
+_OUTPUT_TAIL = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTool:
+    """A program or a folder of headers, with its version."""
+
+    path: Path
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsimOptions:
+    """How a C simulation is built and run.
+
+    Attributes
+    ----------
+    headers
+        Folder with ``ap_int.h``; None searches for one, :func:`find_headers`.
+    compiler
+        C++ compiler; None searches for one, :func:`find_compiler`.
+    sanitize
+        Whether to watch for memory errors and undefined behaviour.
+    extra_flags
+        Further compiler options, such as ``-DHBNN_SYNTHESIS_BRANCHES``.
+    timeout_s
+        Longest time for the compiler, and for the simulation [s].
+    """
+
+    headers: Path | None = None
+    compiler: Path | None = None
+    sanitize: bool = False
+    extra_flags: tuple[str, ...] = ()
+    timeout_s: float = 3600.0
+
+
+def _vendor_headers() -> FoundTool | None:
+    for variable in ("XILINX_HLS", "XILINX_VIVADO"):
+        root = Path(os.environ.get(variable, ""))
+        if variable in os.environ and (root / "include" / "ap_int.h").is_file():
+            return FoundTool(root / "include", f"{root.parent.name} {root.name}")
+    return None
+
+
+def _package_headers(package: str, folder: str) -> FoundTool | None:
+    # Looking the package up instead of importing it saves more than a second.
+    spec = importlib.util.find_spec(package)
+    for root in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(root) / folder
+        if (path / "ap_int.h").is_file():
+            return FoundTool(path, f"{package} {importlib.metadata.version(package)}")
+    return None
+
+
+def find_headers(explicit: Path | None = None) -> FoundTool | None:
+    """Find the C simulation headers: as told, the vendor's own, or an installed package's; else None."""
+    if explicit is not None:
+        return FoundTool(explicit, "as given") if (explicit / "ap_int.h").is_file() else None
+    return (
+        _vendor_headers()
+        or _package_headers("hls4ml", "templates/vivado/ap_types")
+        or _package_headers("da4ml", "codegen/hls/source/ap_types/include")
+    )
+
+
+def find_compiler(explicit: Path | None = None) -> FoundTool | None:
+    """Find a C++ compiler: as told, else g++, else clang++; None if there is none that runs."""
+    for name in [str(explicit)] if explicit else ["g++", "clang++"]:
+        path = shutil.which(name)
+        if path is None:
+            continue
+        answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+        if answer.returncode == 0:
+            return FoundTool(Path(path), answer.stdout.splitlines()[0])
+    return None
+
+
+def _require_headers(options: CsimOptions) -> FoundTool:
+    found = find_headers(options.headers)
+    if found is None:
+        where = f"'{options.headers}' holds no ap_int.h" if options.headers else "no HLS headers were found"
+        raise ToolMissingError(
+            f"{where}; type: pip install 'hbnn-hw[csim]', or set XILINX_HLS to the vendor's tool"
+        )
+    return found
+
+
+def _require_compiler(options: CsimOptions) -> FoundTool:
+    found = find_compiler(options.compiler)
+    if found is None:
+        what = f"'{options.compiler}' does not run" if options.compiler else "no C++ compiler was found"
+        raise ToolMissingError(f"{what}; type: apt-get install g++")
+    return found
+
+
+def _run(what: str, command: list[str], folder: Path, timeout_s: float) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+            errors="replace",
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolFailedError(f"{what} took longer than {timeout_s:g} s") from error
+
+
+def _load_layout(hls: Path) -> dict[str, Any]:
+    try:
+        layout: dict[str, Any] = json.loads((hls / "tb" / "layout.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"'{hls}' is no HLS project of this toolkit; make it with 'hbnn-hw export'"
+        ) from error
+    return layout
+
+
+def _stand_in_headers(headers: Path, build: Path) -> Path:
+    """Write our stand-ins for what the header set lacks; return their folder."""
+    folder = build / "include"
+    folder.mkdir()
+    for name in STAND_INS:
+        if not (headers / name).is_file():
+            (folder / name).write_text(static_text(f"hls/csim/{name}"), encoding="utf-8")
+    return folder
+
+
+def compile_flags(headers: Path, stand_ins: Path, options: CsimOptions) -> list[str]:
+    """Return the compiler options; warnings of the sources are errors, those of the headers are off."""
+    sanitizers = SANITIZERS if options.sanitize else ()
+    include = ["-isystem", str(headers), "-isystem", str(stand_ins)]
+    return ["-std=c++11", "-O1", "-DHBNN_COUNT_STEPS", *WARNINGS, *sanitizers, *include, *options.extra_flags]
+
+
+def _compile(
+    hls: Path, network: str, build: Path, options: CsimOptions, headers: FoundTool, compiler: FoundTool
+) -> Path:
+    # One translation unit: parsing the vendor's headers is most of the work.
+    unit = build / "csim.cpp"
+    sources = (hls / "src" / f"{network}.cpp", hls / "tb" / "testbench.cpp")
+    unit.write_text(
+        "".join(f'#include "{source.resolve().as_posix()}"\n' for source in sources), encoding="utf-8"
+    )
+    binary = build / "csim"
+    flags = compile_flags(headers.path, _stand_in_headers(headers.path, build), options)
+    outcome = _run(
+        "the compiler", [str(compiler.path), *flags, str(unit), "-o", str(binary)], build, options.timeout_s
+    )
+    if outcome.returncode or outcome.stderr:
+        raise ToolFailedError(f"the generated C++ does not compile:\n{outcome.stderr[-_OUTPUT_TAIL:]}")
+    return binary
+
+
+def _read_beats(path: Path) -> list[int]:
+    try:
+        return [int(line, 16) for line in path.read_text(encoding="ascii").split()]
+    except (OSError, ValueError) as error:
+        raise OutputError(f"'{path}' is missing or holds something else than beats") from error
+
+
+def _found_outputs(results: Path, edge: StreamEdge) -> NDArray[np.int64]:
+    beats = _read_beats(results / "found.dat")
+    # An incomplete last image has no shape; the comparison reports the images that are missing.
+    return edge.from_beats(beats[: len(beats) // edge.beats * edge.beats])
+
+
+def _check_inputs(hls: Path, edge: StreamEdge, golden: NDArray[np.int64]) -> None:
+    """Hold the delivered test bench's own vectors against the golden ones."""
+    if _read_beats(hls / "tb" / "input.dat") != edge.to_beats(golden):
+        raise MismatchError(f"{LEVEL}: tb/input.dat holds other inputs than vectors/input.npy; export again")
+
+
+def _check_steps(results: Path, cycles: dict[str, int], images: int) -> None:
+    """Hold the loop iterations of every layer against the schedule's cycles."""
+    lines = (results / "steps.dat").read_text(encoding="ascii").splitlines()
+    for (layer, expected), line in zip(cycles.items(), lines, strict=True):
+        found = int(line.split()[-1])
+        wanted = expected * images
+        if found != wanted:
+            raise MismatchError(
+                f"{LEVEL}: layer '{layer}' took {found} steps for {images} images, the schedule says {wanted}"
+            )
+
+
+def _check_run(outcome: subprocess.CompletedProcess[str]) -> None:
+    """Raise unless the test bench passed without complaint, on either stream, as headers differ in that."""
+    said = outcome.stderr + outcome.stdout
+    if outcome.returncode == 1 and "FAILED" in outcome.stdout:
+        raise MismatchError(f"{LEVEL}: {outcome.stdout.strip()[-_OUTPUT_TAIL:]}")
+    if outcome.returncode or outcome.stderr or "WARNING" in said or "PASSED" not in outcome.stdout:
+        raise ToolFailedError(
+            f"the C simulation complained (exit {outcome.returncode}):\n{said[-_OUTPUT_TAIL:]}"
+        )
+
+
+def run_csim(
+    folder: Path, *, max_images: int | None = None, options: CsimOptions | None = None
+) -> VerificationResult:
+    """Compile and run an export's HLS project and compare every output bit and every cycle count.
+
+    Parameters
+    ----------
+    folder
+        An export: ``hls/`` as emitted and ``vectors/``.
+    max_images
+        Most images to run; None runs all.
+    options
+        Headers, compiler, sanitizers.
+
+    Returns
+    -------
+    VerificationResult
+        What was compared; the interval is the busiest layer's counted steps per image.
+
+    Raises
+    ------
+    MismatchError
+        If an output, a TLAST or a layer's step count is not the golden one.
+    ToolMissingError, ToolFailedError
+        If headers or compiler are missing, the sources do not compile without warnings, or the run complains.
+    """
+    options = options or CsimOptions()
+    hls, vectors = folder / "hls", load_vectors(folder)
+    layout = _load_layout(hls)
+    headers, compiler = _require_headers(options), _require_compiler(options)
+    vectors_run = vectors.first(min(max_images or vectors.n_images, vectors.n_images))
+    edge = StreamEdge(**layout["output"])
+    _check_inputs(hls, StreamEdge(**layout["input"]), vectors.inputs)
+    with tempfile.TemporaryDirectory(prefix="hbnn_csim_") as name:
+        build = Path(name)
+        binary = _compile(hls, layout["network"], build, options, headers, compiler)
+        outcome = _run_bench(binary, hls, build, vectors_run.n_images, options.timeout_s)
+        if (build / "found.dat").is_file():
+            compare(LEVEL, _found_outputs(build, edge), vectors_run.outputs)
+        _check_run(outcome)
+        _check_steps(build, layout["cycles"], vectors_run.n_images)
+    interval = max(layout["cycles"].values())
+    return VerificationResult(
+        level=LEVEL,
+        tool=f"{compiler.version}, headers of {headers.version}",
+        images=vectors_run.n_images,
+        bits=vectors_run.outputs.size * edge.element_bits,
+        interval_cycles=interval,
+        predicted_interval_cycles=interval,
+    )
+
+
+def _run_bench(
+    binary: Path, hls: Path, results: Path, images: int, timeout_s: float
+) -> subprocess.CompletedProcess[str]:
+    vectors = [str((hls / "tb" / name).resolve()) for name in ("input.dat", "output.dat")]
+    return _run("the C simulation", [str(binary), *vectors, str(results), str(images)], results, timeout_s)
