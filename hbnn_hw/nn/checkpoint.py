@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import struct
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -29,6 +31,20 @@ from hbnn_hw.nn.registry import build, describe
 
 FORMAT = "hbnn_hw.checkpoint"
 VERSION = 1
+_DAMAGE = (
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OSError,
+    AssertionError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+)
+"""What torch's safe reader has been seen, or may be expected, to raise on damaged archives."""
 REMEDY = 'save it with hbnn_hw.save(model, example_input, "model.pt")'
 
 
@@ -150,10 +166,13 @@ def save(
     Raises
     ------
     CheckpointError
-        If the network could not be loaded again: unknown layers, values that are not finite.
+        If the network could not be loaded again (unknown layers, values that are not finite), or it does
+        not accept the example.
     OutputError
         If the file cannot be written.
     """
+    if not isinstance(example_input, Tensor):
+        raise CheckpointError(f"example_input must be a torch tensor, not {type(example_input).__name__}")
     golden = golden or Golden()
     content = {
         "format": FORMAT,
@@ -241,14 +260,15 @@ def _decode(raw: bytes, path: str) -> object:
         )
     if not zipfile.is_zipfile(io.BytesIO(raw)):
         raise CheckpointError(f"{path} is cut off or damaged; copy it again from where it came from")
-    damaged = (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, OSError)
     try:
-        return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+        # torch only warns of an odd pickle header; what follows from it is checked here anyway.
+        with warnings.catch_warnings(action="ignore"):
+            return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} holds pickled Python objects (a whole module?), which could run code; {REMEDY}"
         ) from error
-    except damaged as error:
+    except _DAMAGE as error:
         reason = str(error).strip().split("\n")[0][:200]
         raise CheckpointError(
             f"{path} is damaged or not a model file of this project ({reason}); {REMEDY}"
@@ -364,9 +384,9 @@ def _golden(value: object) -> Golden:
 @torch.no_grad()
 def _check_runs(loaded: LoadedCheckpoint, path: str) -> None:
     """Run the example and the golden images once, so that layers which do not fit are found here."""
-    inputs = [loaded.example_input] + [torch.from_numpy(loaded.golden.images)] * bool(
-        len(loaded.golden.images)
-    )
+    inputs = [loaded.example_input]
+    if len(loaded.golden.images):
+        inputs.append(torch.from_numpy(loaded.golden.images))
     for x in inputs:
         try:
             loaded.model(x)

@@ -7,11 +7,15 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from hbnn_hw.errors import CheckpointError, OutputError
@@ -57,6 +61,15 @@ def content(path):
     """The plain content of a good file, to be spoiled and written again."""
     save(small(), EXAMPLE, path, metadata=METADATA, golden=GOLDEN)
     return torch.load(path, weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def small_file(tmp_path_factory):
+    """The members of a good archive."""
+    target = tmp_path_factory.mktemp("small") / "model.pt"
+    save(small(), EXAMPLE, target)
+    with zipfile.ZipFile(target) as archive:
+        return [(name, archive.read(name)) for name in archive.namelist()]
 
 
 def refused(content, path, match):
@@ -183,6 +196,11 @@ def test_an_example_that_the_network_cannot_take_is_refused(path):
         save(small(), EXAMPLE[:, :5], path)
 
 
+def test_an_example_that_is_no_tensor_is_refused(path):
+    with pytest.raises(CheckpointError, match="example_input must be a torch tensor, not ndarray"):
+        save(small(), EXAMPLE.numpy(), path)
+
+
 def test_a_missing_file_is_named(path):
     with pytest.raises(CheckpointError, match=r"model\.pt must be readable: No such file"):
         load(path)
@@ -210,15 +228,31 @@ def test_a_zip_of_something_else_is_refused(path):
         load(path)
 
 
-@pytest.mark.parametrize("position", range(0, 100, 7))
-def test_flipped_bytes_never_escape_as_another_error(path, content, position):
+@pytest.mark.parametrize("share", range(0, 100, 7))
+def test_flipped_bytes_never_escape_as_another_error(path, content, share):
     """Wherever a byte is damaged, loading either refuses cleanly or reads a valid network."""
     raw = bytearray(path.read_bytes())
-    index = len(raw) * position // 100
-    raw[index] ^= 0xFF
+    raw[len(raw) * share // 100] ^= 0xFF
     path.write_bytes(raw)
     with contextlib.suppress(CheckpointError):
         assert isinstance(load(path).model, nn.Sequential)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_damaged_pickle_never_escapes_as_another_error(small_file, data):
+    """The archive around it stays whole, so that the damage reaches torch's reader."""
+    members = dict(small_file)
+    name = next(name for name in members if name.endswith("data.pkl"))
+    pickled = bytearray(members[name])
+    pickled[data.draw(st.integers(0, len(pickled) - 1))] = data.draw(st.integers(0, 255))
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "damaged.pt"
+        with zipfile.ZipFile(target, "w") as archive:
+            for member, value in (members | {name: bytes(pickled)}).items():
+                archive.writestr(member, value)
+        with contextlib.suppress(CheckpointError):
+            assert isinstance(load(target).model, nn.Sequential)
 
 
 class Hostile:
