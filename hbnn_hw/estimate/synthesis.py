@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from typing import Any
 
 from hbnn_hw.errors import ToolFailedError, ToolMissingError
 from hbnn_hw.estimate.netlist import CellCounts, add_counts, count_instances, count_module
+from hbnn_hw.graph import Graph
+from hbnn_hw.target import Target
 
 SYNTH = "synth_xilinx -family xc7 -noiopad -noclkbuf"
 DEFAULT_TIMEOUT_S = 1800
@@ -147,3 +150,31 @@ def _result(modules: Mapping[str, Any], top: str, flatten: bool, cpu_seconds: fl
     return SynthesisResult(
         top=top, tool=yosys_version(), counts=counts, instances=instances, cpu_seconds=cpu_seconds
     )
+
+
+def synthesize_graph(
+    graph: Graph, target: Target, *, flatten: bool = True, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> SynthesisResult:
+    """Emit a scheduled network's RTL and synthesize it; see :func:`synthesize`.
+
+    Instances carry the names that the RTL gives them: those of the graph's nodes.
+    """
+    from hbnn_hw.backends import rtl
+
+    texts = rtl.emit(graph, target)
+    verilog = "\n".join(text for name, text in sorted(texts.items()) if name.endswith(".v"))
+    return synthesize(verilog, top_module(verilog), flatten=flatten, timeout_s=timeout_s)
+
+
+def top_module(verilog: str) -> str:
+    """Name the module of a text that has the accelerator's ``s_axis_tdata`` port.
+
+    Raises
+    ------
+    ToolFailedError
+        If there is none.
+    """
+    found = re.search(r"^module\s+(\w+)\s*\([^)]*\bs_axis_tdata\b", verilog, re.MULTILINE)
+    if found is None:
+        raise ToolFailedError("the Verilog must hold a module with an AXI4-Stream input 's_axis_tdata'")
+    return found[1]

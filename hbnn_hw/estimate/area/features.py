@@ -1,0 +1,78 @@
+"""What a block's area depends on: named quantities that the fitted constants multiply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Block(Enum):
+    """Kinds of blocks that have constants of their own."""
+
+    FOLDED_MVTU = "folded_mvtu"
+    UNROLLED_MVTU = "unrolled_mvtu"
+    WIDTH_CONVERTER = "width_converter"
+    ENCODE_BIT_PLANES = "encode_bit_planes"
+    EDGES = "edges"
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Quantities of one block, before any constant of the technology.
+
+    Attributes
+    ----------
+    block
+        Which constants apply.
+    luts
+        Quantity per named LUT term; a term's constant is in LUT per unit of it.
+    flip_flops
+        Flip-flops that follow from the widths of the registers.
+    bram36
+        Block RAM in units of 36 kbit.
+    """
+
+    block: Block
+    luts: Mapping[str, float]
+    flip_flops: float
+    bram36: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Estimated resources of a block.
+
+    Attributes
+    ----------
+    luts
+        LUT cells, unpaired, distributed memory included.
+    lut_sites
+        LUT6 sites with two small LUTs in one where their inputs allow it.
+    flip_flops
+        Flip-flops.
+    bram36
+        Block RAM in units of 36 kbit.
+    dsps
+        DSP slices: never any, no block multiplies by anything but a constant.
+    """
+
+    luts: float
+    lut_sites: float
+    flip_flops: float
+    bram36: float = 0.0
+    dsps: int = 0
+
+    def __add__(self, other: Area) -> Area:
+        return Area(
+            self.luts + other.luts,
+            self.lut_sites + other.lut_sites,
+            self.flip_flops + other.flip_flops,
+            self.bram36 + other.bram36,
+            self.dsps + other.dsps,
+        )
+
+
+def count_bits(n: int) -> int:
+    """Width of a count of ``n`` ones, at least 1."""
+    return max(1, n.bit_length())

@@ -1,0 +1,45 @@
+"""An estimate as a plain text table."""
+
+from __future__ import annotations
+
+from hbnn_hw.estimate.model import Estimate, NodeEstimate
+
+_HEADER = ("node", "shape", "bits", "PE×SIMD", "cycles", "LUT", "FF", "BRAM36", "pJ (45 nm)")
+
+
+def _row(node: NodeEstimate) -> tuple[str, ...]:
+    layer = node.layer
+    shape = f"{layer.columns}→{layer.rows}" if layer else ""
+    bits = f"{layer.average_bits:.2f}" if layer else ""
+    fold = "" if not layer else "unrolled" if layer.unrolled else f"{layer.pe}×{layer.simd}"
+    area = node.area
+    figures = (f"{node.cycles}", f"{area.luts:.0f}", f"{area.flip_flops:.0f}", f"{area.bram36:g}")
+    return (node.name, shape, bits, fold, *figures, f"{node.energy.total_pj:.0f}")
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return [
+        "  ".join(
+            f"{cell:<{w}}" if at < 1 else f"{cell:>{w}}"
+            for at, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def estimate_text(result: Estimate) -> str:
+    """Print an estimate: one line a node, then totals with their error bands."""
+    total, band = result.area, result.errors.get("luts")
+    within = f" (±{band.median_pct:.0f} % median, ±{band.p90_pct:.0f} % for 9 of 10 designs)" if band else ""
+    lines = [
+        *_table([_HEADER, *(_row(node) for node in result.nodes)]),
+        f"area: {total.luts:.0f} LUT{within}, {total.lut_sites:.0f} LUT6 sites when paired, "
+        f"{total.flip_flops:.0f} FF, {total.bram36:g} BRAM36, {total.dsps} DSP; estimated, not synthesized",
+        f"time: {result.interval_cycles} cycles a frame (slowest: {result.bottleneck}), "
+        f"{result.frames_per_second:,.0f} frames/s and {result.latency_ns / 1000:.2f} µs latency "
+        f"if {1000 / result.clock_ns:.0f} MHz is met",
+        f"energy a frame: {result.energy.total_pj / 1000:.3f} nJ of 45 nm operations and memory accesses; "
+        f"{result.fpga_energy_pj / 1000:.1f} nJ at FINN's power per LUT ({result.fpga_power_w:.2f} W)",
+    ]
+    return "\n".join(lines) + "\n"
