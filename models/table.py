@@ -7,21 +7,23 @@ import sys
 from pathlib import Path
 
 from hbnn_hw.nn import LoadedCheckpoint, Method, load
+from hbnn_hw.scales import DEFAULT_SCALE_ERROR
 from models.train import RECIPES
 
 FOLDER = Path(__file__).parent
 
-_HEAD = """# Reference networks
+_HEAD = f"""# Reference networks
 
 Trained by the recipes in this folder, one seeded command each. Every layer's weights are quantized, the first
 and the last included; activations are signs; pixels enter as bipolar bit-planes (8 for MNIST, 5 for digits).
 A hidden layer is linear, batch normalization, sign; the output layer is linear and one positive scale.
 The HBNN rows have 70 / 20 / 10 % of 1, 2 and 3 bits per weight, one map entry per weight, middle-out.
 
-*Deployed* is the accuracy with the constants that hardware has (integer plane scales, float32 thresholds),
-*trained* that of the network as PyTorch trained it, both on the full test set (MNIST 10,000 images, digits
-1,797). One seed each: a repetition with another seed differs by some tenths of a percent. The float rows have
-the same shape, schedule and epochs, with Hardtanh for the sign; they are the baseline and cannot be deployed.
+*Deployed* is the accuracy with the constants that hardware has (plane scales as integers within
+{DEFAULT_SCALE_ERROR:.0%}, float32 affines), *trained* that of the network as PyTorch trained it, both on the
+full test set (MNIST 10,000 images, digits 1,797). One seed each: expect another seed to differ by some
+tenths of a percent. The float rows have the same shape, schedule and epochs, with Hardtanh for the sign; they
+are the baseline and cannot be deployed.
 
 | file | widths | method | bits per weight | deployed | trained | seed | epochs | command |
 |---|---|---|---|---|---|---|---|---|
@@ -33,7 +35,7 @@ training can go on from it. The same command on the same machine and PyTorch ver
 other processors round differently, and end within some tenths of a percent.
 
 MNIST is not in the repository; `hbnn-hw data mnist` fetches it. `python -m models.table` writes this page
-from the files themselves.
+from the files themselves; `python -m models.remeasure` measures them again without training.
 """
 
 
