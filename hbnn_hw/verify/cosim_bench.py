@@ -1,0 +1,165 @@
+"""Cocotb test module: drive an accelerator's AXI4-Stream ports and record every transfer.
+
+It runs inside the simulator and judges nothing: :mod:`hbnn_hw.verify.cosim` gives it a job and compares what it
+recorded. All actions happen at the falling clock edge and all looks in the read-only phase after it, when
+everything that the next rising edge will see has settled; so no simulator's event order matters.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, FallingEdge, First, ReadOnly, RisingEdge, Timer
+from cocotb.utils import get_sim_time
+
+JOB = "HBNN_HW_COSIM_JOB"
+"""Environment variable with the path of the job file."""
+
+PERIOD_NS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the bench has to do.
+
+    Attributes
+    ----------
+    beats
+        Input beats, hexadecimal.
+    output_beats
+        How many output beats to wait for.
+    max_cycles
+        When to give up.
+    stall_seed
+        Seed of random stalls on both sides; None for none.
+    record
+        Where the record goes.
+    """
+
+    beats: tuple[str, ...]
+    output_beats: int
+    max_cycles: int
+    stall_seed: int | None
+    record: str
+
+
+@dataclass(slots=True)
+class Record:
+    """What happened, beat by beat; cycles count from the release of the reset.
+
+    Attributes
+    ----------
+    input_cycles, output_cycles
+        Cycle of every transfer.
+    outputs
+        Output beats, hexadecimal, or as bit strings where a bit was undefined.
+    lasts
+        TLAST of every output beat.
+    violations
+        Breaches of the AXI4-Stream rule that valid and data hold until they are taken.
+    """
+
+    input_cycles: list[int] = field(default_factory=list)
+    output_cycles: list[int] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    lasts: list[int] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+
+
+def stall_pattern(seed: int) -> Any:
+    """Yield 1 to go and 0 to stall: runs of random length, so that bursts and long pauses both occur."""
+    rng = random.Random(seed)
+    while True:
+        go, length = rng.random() < 0.6, rng.choice((1, 1, 1, 2, 3, 8, 20))
+        yield from [int(go)] * length
+
+
+def _cycle() -> int:
+    return round(get_sim_time("ns") / PERIOD_NS)
+
+
+def _text(value: Any) -> str:
+    return f"{int(value):x}" if value.is_resolvable else str(value)
+
+
+async def _send(dut: Any, job: Job, record: Record, start: int) -> None:
+    """Offer the beats; at full rate sleep while the accelerator refuses."""
+    pattern = stall_pattern(job.stall_seed) if job.stall_seed is not None else None
+    for beat in job.beats:
+        while pattern is not None and not next(pattern):
+            dut.s_axis_tvalid.value = 0
+            await FallingEdge(dut.aclk)
+        dut.s_axis_tvalid.value = 1
+        dut.s_axis_tdata.value = int(beat, 16)
+        await ReadOnly()
+        while not int(dut.s_axis_tready.value):
+            if pattern is None:
+                await RisingEdge(dut.s_axis_tready)
+            await FallingEdge(dut.aclk)
+            await ReadOnly()
+        record.input_cycles.append(_cycle() - start)
+        await FallingEdge(dut.aclk)
+    dut.s_axis_tvalid.value = 0
+
+
+async def _receive(dut: Any, job: Job, record: Record, start: int) -> None:
+    """Take the beats; at full rate sleep while there are none."""
+    pattern = stall_pattern(job.stall_seed + 1) if job.stall_seed is not None else None
+    held: tuple[str, int] | None = None
+    while len(record.outputs) < job.output_beats:
+        go = 1 if pattern is None else next(pattern)
+        dut.m_axis_tready.value = go
+        await ReadOnly()
+        valid = int(dut.m_axis_tvalid.value)
+        shown = (_text(dut.m_axis_tdata.value), int(dut.m_axis_tlast.value)) if valid else None
+        if held is not None and shown != held:
+            record.violations.append(f"cycle {_cycle() - start}: {held} became {shown} while refused")
+        held = shown if valid and not go else None
+        if valid and go and shown:
+            record.output_cycles.append(_cycle() - start)
+            record.outputs.append(shown[0])
+            record.lasts.append(shown[1])
+        if pattern is None and not valid:
+            await RisingEdge(dut.m_axis_tvalid)
+        await FallingEdge(dut.aclk)
+
+
+@cocotb.test()
+async def stream(dut: Any) -> None:
+    """Reset, send and receive side by side, then watch for beats too many."""
+    job = Job(**json.loads(Path(os.environ[JOB]).read_text(encoding="utf-8")))
+    record = Record()
+    dut.aresetn.value, dut.s_axis_tvalid.value, dut.m_axis_tready.value = 0, 0, 0
+    dut.s_axis_tdata.value, dut.s_axis_tlast.value = 0, 0
+    Clock(dut.aclk, PERIOD_NS, unit="ns").start(start_high=False)
+    await ClockCycles(dut.aclk, 3)
+    await FallingEdge(dut.aclk)
+    dut.aresetn.value = 1
+    await ClockCycles(dut.aclk, 2)
+    await FallingEdge(dut.aclk)
+    start = _cycle()
+    cocotb.start_soon(_send(dut, job, record, start))
+    receiver = cocotb.start_soon(_receive(dut, job, record, start))
+    await First(receiver, Timer(job.max_cycles * PERIOD_NS, unit="ns"))
+    await FallingEdge(dut.aclk)
+    await _watch(dut, record, start)
+    Path(job.record).write_text(json.dumps(asdict(record)), encoding="utf-8")
+
+
+async def _watch(dut: Any, record: Record, start: int) -> None:
+    """Note every beat that comes although nothing more is due."""
+    dut.m_axis_tready.value = 1
+    for _ in range(64):
+        await ReadOnly()
+        if int(dut.m_axis_tvalid.value):
+            record.outputs.append(_text(dut.m_axis_tdata.value))
+            record.lasts.append(int(dut.m_axis_tlast.value))
+            record.output_cycles.append(_cycle() - start)
+        await FallingEdge(dut.aclk)
