@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from hbnn_hw.errors import CheckpointError, OutputError
-from hbnn_hw.nn import Golden, HbnnLinear, Metadata, Method, deploy, load, mlp, save
+from hbnn_hw.nn import Golden, HbnnLinear, Metadata, Method, SignActivation, deploy, load, mlp, save
 from hbnn_hw.nn.checkpoint import FORMAT
 from hbnn_hw.nn.registry import KINDS, build, describe
 
@@ -137,6 +138,14 @@ def test_the_same_content_gives_the_same_bytes_under_any_name(path, tmp_path):
     # Also when strings and tensors come out of a file and share their memory differently.
     found = load(path)
     save(found.model, found.example_input, other, metadata=found.metadata, golden=found.golden)
+    assert path.read_bytes() == other.read_bytes()
+
+
+def test_equal_names_give_the_same_bytes_whether_or_not_they_are_one_object(path, tmp_path):
+    """Pickle tells equal strings apart that are different objects."""
+    other = tmp_path / "other.pt"
+    for target, name in ((path, "sign"), (other, "".join(("si", "gn")))):
+        save(nn.Sequential(OrderedDict([(name, SignActivation())])), torch.zeros(1, 2), target)
     assert path.read_bytes() == other.read_bytes()
 
 

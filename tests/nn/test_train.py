@@ -58,9 +58,13 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(digits):
 
 
 def test_latent_weights_stay_in_the_window(digits):
-    for layer in trained(digits):
+    """With steps this large they would leave it at once."""
+    torch.manual_seed(0)
+    model = mlp(Method.BNN, 5, (64, 24, 10))
+    train(model, digits, TrainConfig(epochs=1, batch_size=64, learning_rate=1.0))
+    for layer in model:
         if isinstance(layer, BinaryLinear):
-            assert float(layer.weight.abs().max().detach()) <= 1.0
+            assert float(layer.weight.abs().max().detach()) == 1.0
 
 
 def test_maps_follow_the_weights_early_and_stay_late(digits):
