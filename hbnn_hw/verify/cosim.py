@@ -37,7 +37,7 @@ _BENCH = "hbnn_hw.verify.cosim_bench"
 _JOB = "HBNN_HW_COSIM_JOB"
 
 _STALL_FACTOR = 16
-"""How much slower than predicted a stalled run may be before it counts as hung; stalls cost about a factor 3."""
+"""How much slower than predicted a stalled run may be before it counts as hung; stalls cost about 3."""
 
 _MARGIN_CYCLES = 2000
 
@@ -92,15 +92,27 @@ def run_cosim(
     graph = ir_file.load(folder / "graph.hbnn")
     verilog = sorted((folder / "rtl").glob("*.v"))
     if len(verilog) != 1:
-        raise OutputError(f"'{folder}' must hold one rtl/*.v, not {len(verilog)}; export with the RTL back end")
+        raise OutputError(
+            f"'{folder}' must hold one rtl/*.v, not {len(verilog)}; export with the RTL back end"
+        )
     vectors = load_vectors(folder).first(max(1, max_images))
     with tempfile.TemporaryDirectory(prefix="hbnn-hw-") as temporary:
         build = build_dir or Path(temporary)
         result = simulate_network(
-            graph, verilog[0], vectors, simulator=simulator, stall_seed=stall_seed, waves=waves, build_dir=build
+            graph,
+            verilog[0],
+            vectors,
+            simulator=simulator,
+            stall_seed=stall_seed,
+            waves=waves,
+            build_dir=build,
         )
         if waves:
-            _keep_waves(build, folder / "waves", f"{simulator.value}_{'full_rate' if stall_seed is None else 'stalls'}")
+            _keep_waves(
+                build,
+                folder / "waves",
+                f"{simulator.value}_{'full_rate' if stall_seed is None else 'stalls'}",
+            )
     return result
 
 
@@ -168,7 +180,9 @@ def _check_protocol(level: str, transfers: Transfers, edge: StreamEdge) -> None:
     for index, last in enumerate(transfers.lasts):
         if last != ((index + 1) % edge.beats == 0):
             image, beat = divmod(index, edge.beats)
-            raise MismatchError(f"{level}: image {image}, beat {beat} of {edge.beats} came with TLAST = {last}")
+            raise MismatchError(
+                f"{level}: image {image}, beat {beat} of {edge.beats} came with TLAST = {last}"
+            )
 
 
 def _check_data(level: str, transfers: Transfers, edge: StreamEdge, vectors: VectorSet) -> None:
@@ -193,7 +207,9 @@ def _check_timing(level: str, transfers: Transfers, predicted: BeatTimes) -> Non
     ):
         for beat, (cycle, wanted) in enumerate(zip(found, expected, strict=True)):
             if cycle - first != wanted:
-                raise MismatchError(f"{level}: {what} beat {beat} came in cycle {cycle - first}, predicted is {wanted}")
+                raise MismatchError(
+                    f"{level}: {what} beat {beat} came in cycle {cycle - first}, predicted is {wanted}"
+                )
 
 
 def _result(level: str, tool: str, graph: Graph, vectors: VectorSet) -> VerificationResult:

@@ -1,7 +1,7 @@
 """Cocotb test module: drive an accelerator's AXI4-Stream ports and record every transfer.
 
-It runs inside the simulator and judges nothing: :mod:`hbnn_hw.verify.cosim` gives it a job and compares what it
-recorded. All actions happen at the falling clock edge and all looks in the read-only phase after it, when
+It runs inside the simulator and judges nothing: :mod:`hbnn_hw.verify.cosim` gives it a job and compares what
+it recorded. All actions happen at the falling clock edge and all looks in the read-only phase after it, when
 everything that the next rising edge will see has settled; so no simulator's event order matters.
 """
 
@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import os
 import random
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
+from cocotb.handle import HierarchyObject, LogicArrayObject, LogicObject
 from cocotb.triggers import ClockCycles, FallingEdge, First, ReadOnly, RisingEdge, Timer
+from cocotb.types import Logic, LogicArray
 from cocotb.utils import get_sim_time
 
 JOB = "HBNN_HW_COSIM_JOB"
@@ -50,6 +52,27 @@ class Job:
     record: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The accelerator's ports."""
+
+    aclk: LogicObject
+    aresetn: LogicObject
+    s_axis_tdata: LogicArrayObject
+    s_axis_tvalid: LogicObject
+    s_axis_tready: LogicObject
+    s_axis_tlast: LogicObject
+    m_axis_tdata: LogicArrayObject
+    m_axis_tvalid: LogicObject
+    m_axis_tready: LogicObject
+    m_axis_tlast: LogicObject
+
+    @classmethod
+    def of(cls, top: HierarchyObject) -> Ports:
+        """Look the ports up."""
+        return cls(*(getattr(top, port.name) for port in fields(cls)))
+
+
 @dataclass(slots=True)
 class Record:
     """What happened, beat by beat; cycles count from the release of the reset.
@@ -73,7 +96,7 @@ class Record:
     violations: list[str] = field(default_factory=list)
 
 
-def stall_pattern(seed: int) -> Any:
+def stall_pattern(seed: int) -> Iterator[int]:
     """Yield 1 to go and 0 to stall: runs of random length, so that bursts and long pauses both occur."""
     rng = random.Random(seed)
     while True:
@@ -85,11 +108,11 @@ def _cycle() -> int:
     return round(get_sim_time("ns") / PERIOD_NS)
 
 
-def _text(value: Any) -> str:
+def _text(value: LogicArray | Logic) -> str:
     return f"{int(value):x}" if value.is_resolvable else str(value)
 
 
-async def _send(dut: Any, job: Job, record: Record, start: int) -> None:
+async def _send(dut: Ports, job: Job, record: Record, start: int) -> None:
     """Offer the beats; at full rate sleep while the accelerator refuses."""
     pattern = stall_pattern(job.stall_seed) if job.stall_seed is not None else None
     for beat in job.beats:
@@ -109,7 +132,7 @@ async def _send(dut: Any, job: Job, record: Record, start: int) -> None:
     dut.s_axis_tvalid.value = 0
 
 
-async def _receive(dut: Any, job: Job, record: Record, start: int) -> None:
+async def _receive(dut: Ports, job: Job, record: Record, start: int) -> None:
     """Take the beats; at full rate sleep while there are none."""
     pattern = stall_pattern(job.stall_seed + 1) if job.stall_seed is not None else None
     held: tuple[str, int] | None = None
@@ -132,28 +155,28 @@ async def _receive(dut: Any, job: Job, record: Record, start: int) -> None:
 
 
 @cocotb.test()
-async def stream(dut: Any) -> None:
+async def stream(dut: HierarchyObject) -> None:
     """Reset, send and receive side by side, then watch for beats too many."""
     job = Job(**json.loads(Path(os.environ[JOB]).read_text(encoding="utf-8")))
-    record = Record()
-    dut.aresetn.value, dut.s_axis_tvalid.value, dut.m_axis_tready.value = 0, 0, 0
-    dut.s_axis_tdata.value, dut.s_axis_tlast.value = 0, 0
-    Clock(dut.aclk, PERIOD_NS, unit="ns").start(start_high=False)
-    await ClockCycles(dut.aclk, 3)
-    await FallingEdge(dut.aclk)
-    dut.aresetn.value = 1
-    await ClockCycles(dut.aclk, 2)
-    await FallingEdge(dut.aclk)
+    record, ports = Record(), Ports.of(dut)
+    ports.aresetn.value, ports.s_axis_tvalid.value, ports.m_axis_tready.value = 0, 0, 0
+    ports.s_axis_tdata.value, ports.s_axis_tlast.value = 0, 0
+    Clock(ports.aclk, PERIOD_NS, unit="ns").start(start_high=False)
+    await ClockCycles(ports.aclk, 3)
+    await FallingEdge(ports.aclk)
+    ports.aresetn.value = 1
+    await ClockCycles(ports.aclk, 2)
+    await FallingEdge(ports.aclk)
     start = _cycle()
-    cocotb.start_soon(_send(dut, job, record, start))
-    receiver = cocotb.start_soon(_receive(dut, job, record, start))
+    cocotb.start_soon(_send(ports, job, record, start))
+    receiver = cocotb.start_soon(_receive(ports, job, record, start))
     await First(receiver, Timer(job.max_cycles * PERIOD_NS, unit="ns"))
-    await FallingEdge(dut.aclk)
-    await _watch(dut, record, start)
+    await FallingEdge(ports.aclk)
+    await _watch(ports, record, start)
     Path(job.record).write_text(json.dumps(asdict(record)), encoding="utf-8")
 
 
-async def _watch(dut: Any, record: Record, start: int) -> None:
+async def _watch(dut: Ports, record: Record, start: int) -> None:
     """Note every beat that comes although nothing more is due."""
     dut.m_axis_tready.value = 1
     for _ in range(64):

@@ -1,7 +1,7 @@
 """Child process that builds a design with cocotb's runner and runs a bench; ``python -m ... JOB_FILE``.
 
-The runner prints, changes the environment and ends its process when a build fails; here that hurts nobody, and
-the caller gets everything as one log.
+The runner prints, changes the environment and ends its process when a build fails; here that hurts nobody,
+and the caller gets everything as one log.
 """
 
 from __future__ import annotations

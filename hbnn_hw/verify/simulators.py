@@ -130,8 +130,9 @@ def _environment(simulator: Simulator) -> dict[str, str]:
     if simulator is not Simulator.VERILATOR or program is None:
         return environment
     environment["PATH"] = os.pathsep.join((str(Path(program).parent), os.environ.get("PATH", "")))
-    # The wheel was configured without a compiler at hand, and so without the option that reads precompiled headers.
-    environment["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
+    # The wheel was configured without a compiler at hand, and so without the option that reads precompiled
+    # headers.
+    environment["MAKEFLAGS"] = f"-j{os.cpu_count() or 1} CFG_CXXFLAGS_PCH_I=-include"
     if shutil.which("ccache"):
         environment.setdefault("OBJCACHE", "ccache")
         sloppiness = "pch_defines,time_macros,include_file_mtime,include_file_ctime"
