@@ -1,0 +1,110 @@
+"""Fit the constants of the area model on Yosys syntheses of random single layers.
+
+``--fresh`` synthesizes the sample again (a quarter of an hour) and rewrites ``results/area_calibration.json``;
+without it the fit is repeated on the committed results. Writes ``hbnn_hw/estimate/data/area.json``. The error
+bands in that file come from ``estimator_error.py``, whose designs are never used here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from designs import build, load_results, parse_spec, random_blocks, save_results, synthesize_all
+
+import hbnn_hw.estimate
+from hbnn_hw.estimate.area import Block, Constants, Features, graph_features, load_constants
+from hbnn_hw.estimate.netlist import CellCounts
+
+RAW = "area_calibration.json"
+SEED = 1000
+FOLDED, UNROLLED = 22, 10
+FIXED = {"memory"}
+"""Terms that are exact by construction: their constant is 1."""
+
+
+def nonnegative_fit(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Least squares with constants >= 0: constants that come out negative are fixed at 0, one at a time."""
+    kept = list(np.flatnonzero(np.abs(matrix).sum(axis=0)))
+    solution = np.zeros(matrix.shape[1])
+    while kept:
+        values = np.linalg.lstsq(matrix[:, kept], target, rcond=None)[0]
+        if values.min() >= 0:
+            solution[kept] = values
+            break
+        kept.pop(int(values.argmin()))
+    return solution
+
+
+def fit_block(rows: list[tuple[Features, float]]) -> dict[str, float]:
+    """Fit one block's constants to minimize the relative error."""
+    names = [name for name in rows[0][0].luts if name not in FIXED]
+    exact = np.array(
+        [sum(features.luts[name] for name in FIXED & set(features.luts)) for features, _ in rows]
+    )
+    counts = np.array([count for _, count in rows])
+    quantities = np.array([[features.luts[name] for name in names] for features, _ in rows])
+    weight = 1 / np.maximum(counts, 50.0)  # below 50 LUT an absolute error of a few cells is what matters
+    values = nonnegative_fit(quantities * weight[:, np.newaxis], (counts - exact) * weight)
+    fixed = {name: 1.0 for name in rows[0][0].luts if name in FIXED}
+    return {name: round(float(value), 4) for name, value in zip(names, values, strict=True)} | fixed
+
+
+def collect(entries: list[dict[str, Any]]) -> dict[Block, list[tuple[Features, CellCounts]]]:
+    """Pair the quantities of each design's only layer with its counts."""
+    rows: dict[Block, list[tuple[Features, CellCounts]]] = defaultdict(list)
+    for entry in entries:
+        features = graph_features(build(parse_spec(entry["spec"])))["fc1"]
+        rows[features.block].append((features, CellCounts(**entry["counts"])))
+    return rows
+
+
+def fit(entries: list[dict[str, Any]], start: Constants) -> Constants:
+    """Fit all blocks that the sample holds; the others keep their constants."""
+    luts, sites, registers = dict(start.luts), dict(start.lut_sites), dict(start.flip_flops)
+    for block, rows in collect(entries).items():
+        luts[block] = fit_block([(features, counts.luts) for features, counts in rows])
+        sites[block] = fit_block([(features, counts.sites) for features, counts in rows])
+        ratios = [counts.flip_flops / features.flip_flops for features, counts in rows]
+        registers[block] = round(float(np.median(ratios)), 4)
+    source = f"{entries[0]['tool']} synth_xilinx -family xc7, {len(entries)} random layers, seed {SEED}"
+    return replace(start, luts=luts, lut_sites=sites, flip_flops=registers, source=source)
+
+
+def residuals(entries: list[dict[str, Any]], constants: Constants) -> None:
+    """Print the fit's own residuals, design by design."""
+    for entry in entries:
+        features = graph_features(build(parse_spec(entry["spec"])))["fc1"]
+        estimate, counts = constants.area(features), CellCounts(**entry["counts"])
+        error = 100 * (estimate.luts / counts.luts - 1)
+        print(
+            f"{entry['spec']['name']:22s} LUT {counts.luts:6d} model {estimate.luts:8.0f} {error:+6.1f} %   "
+            f"sites {counts.sites:6d} {estimate.lut_sites:8.0f}   FF {counts.flip_flops:5d} {estimate.flip_flops:7.0f}"
+        )
+
+
+def main() -> None:
+    """Synthesize when asked, fit, write, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fresh", action="store_true", help="synthesize the sample again")
+    parser.add_argument("--jobs", type=int, default=1, help="syntheses at once")
+    arguments = parser.parse_args()
+    if arguments.fresh:
+        specs = random_blocks("fit", SEED, FOLDED, UNROLLED)
+        synthesize_all(specs, arguments.jobs, partial(save_results, RAW))
+    entries = load_results(RAW)
+    constants = fit(entries, load_constants())
+    residuals(entries, constants)
+    path = Path(hbnn_hw.estimate.__file__).parent / "data" / "area.json"
+    path.write_text(json.dumps(constants.document(), indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(constants.document()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""The report page: every number becomes text here, the template only arranges it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hbnn_hw import __version__
+from hbnn_hw.estimate import Estimate, NodeEstimate
+from hbnn_hw.report.bitmaps import bit_histograms, network_average
+from hbnn_hw.report.bitwidth import area_chart, bitwidth_results, time_chart
+from hbnn_hw.report.dataflow import dataflow
+from hbnn_hw.report.document import ReportInput
+from hbnn_hw.report.figures import (
+    UNKNOWN,
+    accuracy,
+    fact,
+    percent,
+    signed_percent,
+    whole,
+    with_unit,
+)
+from hbnn_hw.templating import render
+from hbnn_hw.verify.result import VerificationResult
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """One large figure: its name, value, a line of detail, and where it comes from."""
+
+    name: str
+    value: str
+    detail: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """One line of the layer table, as text; ``share`` is the part of the interval that the node works."""
+
+    name: str
+    kind: str
+    cells: tuple[str, ...]
+    share: float
+    share_text: str
+    slowest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRow:
+    """One resource: estimate with its error band, synthesis with the difference, and the device."""
+
+    name: str
+    estimated: str
+    band: str
+    synthesized: str
+    difference: str
+    available: str
+    occupancy: str
+    share: float
+
+
+def layer_row(node: NodeEstimate, estimate: Estimate) -> LayerRow:
+    """Describe one node."""
+    layer, area = node.layer, node.area
+    shape = (
+        (
+            str(layer.rows),
+            str(layer.columns),
+            str(layer.weight_planes),
+            f"{layer.average_bits:.2f}",
+            layer.map_granularity,
+            "all" if layer.unrolled else str(layer.pe),
+            "all" if layer.unrolled else str(layer.simd),
+        )
+        if layer
+        else ("",) * 7
+    )
+    figures = (
+        whole(node.cycles),
+        whole(area.luts),
+        whole(area.flip_flops),
+        f"{area.bram36:g}",
+        str(area.dsps),
+    )
+    energy = with_unit(node.energy.total_pj * 1e-12, "J") if layer else ""
+    share = node.cycles / estimate.interval_cycles
+    slowest = node.name == estimate.bottleneck
+    return LayerRow(node.name, node.kind, (*shape, *figures, energy), share, percent(share, 0), slowest)
+
+
+def resource_rows(source: ReportInput) -> list[ResourceRow]:
+    """Describe every resource of the device."""
+    area, device = source.estimate.area, source.target.device
+    counts = source.synthesis.counts if source.synthesis else None
+    lines = (
+        ("LUT", "luts", area.luts, counts.luts if counts else None, device.luts),
+        ("LUT6 sites, paired", "lut_sites", area.lut_sites, counts.sites if counts else None, device.luts),
+        (
+            "Flip-flops",
+            "flip_flops",
+            area.flip_flops,
+            counts.flip_flops if counts else None,
+            device.flip_flops,
+        ),
+        (
+            "Block RAM, 36 kbit",
+            "bram36",
+            area.bram36,
+            counts.bram36_equivalent if counts else None,
+            device.bram36,
+        ),
+        ("DSP slices", "dsps", float(area.dsps), counts.dsp if counts else None, device.dsps),
+    )
+    rows = []
+    for name, key, estimated, synthesized, available in lines:
+        band = source.estimate.errors.get(key)
+        best = estimated if synthesized is None else synthesized
+        difference = (
+            UNKNOWN
+            if not synthesized or key in {"bram36", "dsps"}
+            else signed_percent(estimated / synthesized)
+        )
+        rows.append(
+            ResourceRow(
+                name=name,
+                estimated=f"{estimated:g}" if key == "bram36" else whole(estimated),
+                band=f"±{band.median_pct:.0f} / ±{band.p90_pct:.0f}\u202f%" if band else "by rule",
+                synthesized=UNKNOWN
+                if synthesized is None
+                else f"{synthesized:g}"
+                if key == "bram36"
+                else whole(synthesized),
+                difference=difference,
+                available=whole(available),
+                occupancy=percent(best / available, 2),
+                share=min(1.0, best / available),
+            )
+        )
+    return rows
+
+
+def headlines(source: ReportInput) -> list[Headline]:
+    """Pick the figures for the top of the page."""
+    estimate, device = source.estimate, source.target.device
+    mhz = f"{source.target.clock_mhz:g} MHz"
+    simulated = any(result.interval_cycles is not None for result in source.verifications)
+    luts, origin = (
+        (source.synthesis.counts.luts, "synthesized")
+        if source.synthesis
+        else (estimate.area.luts, "estimated")
+    )
+    deployed = accuracy(source.metadata.get("accuracy"))
+    images = source.metadata.get("test_images")
+    return [
+        Headline(
+            "Accuracy",
+            deployed,
+            f"{fact(source.metadata.get('dataset'))}, {whole(images)} test images"
+            if isinstance(images, int) and images
+            else "not in the checkpoint",
+            "measured" if deployed != UNKNOWN else "unknown",
+        ),
+        Headline(
+            "Frames per second",
+            with_unit(estimate.frames_per_second, "").strip("\u202f"),
+            f"{whole(estimate.interval_cycles)} cycles a frame, if {mhz} is met",
+            "cycles simulated" if simulated else "cycles exact",
+        ),
+        Headline(
+            "Latency",
+            with_unit(estimate.latency_ns * 1e-9, "s"),
+            f"{whole(estimate.latency_cycles)} cycles, first beat in to last beat out",
+            "cycles simulated" if simulated else "cycles exact",
+        ),
+        Headline("LUT", whole(luts), f"{percent(luts / device.luts, 2)} of {device.part}", origin),
+        Headline(
+            "Energy a frame",
+            with_unit(estimate.energy.total_pj * 1e-12, "J"),
+            "45 nm operations and memory reads",
+            "estimated",
+        ),
+    ]
+
+
+def facts(source: ReportInput) -> list[tuple[str, str]]:
+    """Describe the training, as far as the checkpoint tells."""
+    get = source.metadata.get
+    return [
+        ("Data set", fact(get("dataset"))),
+        ("Training method", fact(get("method"))),
+        ("Accuracy, deployed integers", accuracy(get("accuracy"))),
+        ("Accuracy, as trained", accuracy(get("trained_accuracy"))),
+        ("Accuracy, float network", accuracy(get("float_accuracy"))),
+        ("Test images", fact(get("test_images"))),
+        ("Average bits per weight", f"{network_average(source.graph):.3f}"),
+        ("Epochs, seed", f"{fact(get('epochs'))}, {get('seed', UNKNOWN)}"),
+        ("Command", fact(get("command"))),
+    ]
+
+
+def _against(measured: int | None, predicted: int | None) -> str:
+    if measured is None:
+        return UNKNOWN
+    if predicted is None:
+        return whole(measured)
+    verdict = "as predicted" if measured == predicted else f"predicted {whole(predicted)}"
+    return f"{whole(measured)}, {verdict}"
+
+
+def verification_row(result: VerificationResult) -> tuple[str, ...]:
+    """Describe one verification run."""
+    return (
+        result.level,
+        result.tool,
+        whole(result.images),
+        whole(result.bits),
+        _against(result.interval_cycles, result.predicted_interval_cycles),
+        _against(result.latency_cycles, result.predicted_latency_cycles),
+    )
+
+
+def energy_rows(estimate: Estimate) -> list[tuple[str, str, str]]:
+    """Energy a frame by model: name, value, source."""
+    return [
+        (
+            "Operations, 45 nm",
+            with_unit(estimate.energy.compute_pj * 1e-12, "J"),
+            "a full adder (an eighth of an 8-bit addition, 0.03 pJ) per binary product and bit compared",
+        ),
+        (
+            "Memory reads, 45 nm",
+            with_unit(estimate.energy.memory_pj * 1e-12, "J"),
+            "10 pJ per 64 bits of an 8-KB memory; constants of unrolled layers are logic, not memory",
+        ),
+        (
+            "FPGA, whole chip",
+            with_unit(estimate.fpga_energy_pj * 1e-12, "J"),
+            "FINN's 3.6 W for 46 253 LUT at 200 MHz, scaled by LUT and clock: "
+            + with_unit(estimate.fpga_power_w, "W"),
+        ),
+    ]
+
+
+def render_report(source: ReportInput) -> str:
+    """Render the page: HTML with its style and pictures inside, no other file and no network needed.
+
+    The same input gives the same bytes.
+    """
+    estimate = source.estimate
+    average = network_average(source.graph)
+    return render(
+        "report/report.html.j2",
+        {
+            "network": source.graph.name,
+            "version": __version__,
+            "device": source.target.device,
+            "clock": f"{source.target.clock_mhz:g} MHz ({source.target.clock_ns:g} ns)",
+            "average_bits": f"{average:.2f}",
+            "headlines": headlines(source),
+            "dataflow": dataflow(source.graph, estimate),
+            "layers": [layer_row(node, estimate) for node in estimate.nodes],
+            "bottleneck": estimate.bottleneck,
+            "resources": resource_rows(source),
+            "synthesis": source.synthesis,
+            "area_source": estimate.source,
+            "n_held_out": estimate.errors["luts"].n if "luts" in estimate.errors else 0,
+            "energy": energy_rows(estimate),
+            "facts": facts(source),
+            "histograms": bit_histograms(source.graph),
+            "percent": percent,
+            "whole": whole,
+            "charts": [area_chart(average), time_chart(average)],
+            "bitwidth": bitwidth_results(),
+            "verifications": [verification_row(result) for result in source.verifications],
+        },
+    )
