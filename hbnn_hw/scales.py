@@ -15,7 +15,7 @@ from math import ceil, floor
 
 from hbnn_hw.errors import RangeError
 
-DEFAULT_SCALE_ERROR = 0.06
+DEFAULT_SCALE_ERROR = 0.04
 """Default bound on the relative error of each plane scale (dimensionless)."""
 
 LARGEST_COEFFICIENT = 1 << 12

@@ -15,7 +15,7 @@ from hbnn_hw.data import Dataset, DatasetName, load
 from hbnn_hw.nn.train import Progress
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR
 
-GOLDEN_PER_CLASS = 2
+GOLDEN_PER_CLASS = 10
 METHODS = (hnn.Method.BNN, hnn.Method.HBNN, hnn.Method.FLOAT)
 
 

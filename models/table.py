@@ -30,7 +30,7 @@ are the baseline and cannot be deployed.
 """
 
 _TAIL = """
-Each file also holds 20 real test images with their labels as golden inputs, and the latent weights, so that
+Each file also holds 100 real test images with their labels as golden inputs, and the latent weights, so that
 training can go on from it. The same command on the same machine and PyTorch version gives the same weights;
 other processors round differently, and end within some tenths of a percent.
 
