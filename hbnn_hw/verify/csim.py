@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.errors import MismatchError, OutputError, ToolFailedError, ToolMissingError
+from hbnn_hw.errors import MismatchError, OutputError, RangeError, ToolFailedError, ToolMissingError
 from hbnn_hw.streams import StreamEdge
 from hbnn_hw.templating import static_text
 from hbnn_hw.verify.result import VerificationResult
@@ -52,8 +52,8 @@ class FoundTool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CsimOptions:
-    """How a C simulation is built and run.
+class CsimTools:
+    """What a C simulation is built with.
 
     Attributes
     ----------
@@ -61,8 +61,6 @@ class CsimOptions:
         Folder with ``ap_int.h``; None searches for one, :func:`find_headers`.
     compiler
         C++ compiler; None searches for one, :func:`find_compiler`.
-    sanitize
-        Whether to watch for memory errors and undefined behaviour.
     extra_flags
         Further compiler options, such as ``-DHBNN_SYNTHESIS_BRANCHES``.
     timeout_s
@@ -71,7 +69,6 @@ class CsimOptions:
 
     headers: Path | None = None
     compiler: Path | None = None
-    sanitize: bool = False
     extra_flags: tuple[str, ...] = ()
     timeout_s: float = 3600.0
 
@@ -117,20 +114,20 @@ def find_compiler(explicit: Path | None = None) -> FoundTool | None:
     return None
 
 
-def _require_headers(options: CsimOptions) -> FoundTool:
-    found = find_headers(options.headers)
+def _require_headers(tools: CsimTools) -> FoundTool:
+    found = find_headers(tools.headers)
     if found is None:
-        where = f"'{options.headers}' holds no ap_int.h" if options.headers else "no HLS headers were found"
+        where = f"'{tools.headers}' holds no ap_int.h" if tools.headers else "no HLS headers were found"
         raise ToolMissingError(
             f"{where}; type: pip install 'hbnn-hw[csim]', or set XILINX_HLS to the vendor's tool"
         )
     return found
 
 
-def _require_compiler(options: CsimOptions) -> FoundTool:
-    found = find_compiler(options.compiler)
+def _require_compiler(tools: CsimTools) -> FoundTool:
+    found = find_compiler(tools.compiler)
     if found is None:
-        what = f"'{options.compiler}' does not run" if options.compiler else "no C++ compiler was found"
+        what = f"'{tools.compiler}' does not run" if tools.compiler else "no C++ compiler was found"
         raise ToolMissingError(f"{what}; type: apt-get install g++")
     return found
 
@@ -155,7 +152,7 @@ def _load_layout(hls: Path) -> dict[str, Any]:
         layout: dict[str, Any] = json.loads((hls / "tb" / "layout.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise OutputError(
-            f"'{hls}' is no HLS project of this toolkit; make it with 'hbnn-hw export'"
+            f"'{hls}' is no HLS project of this toolkit; make one with 'hbnn-hw export'"
         ) from error
     return layout
 
@@ -170,27 +167,25 @@ def _stand_in_headers(headers: Path, build: Path) -> Path:
     return folder
 
 
-def compile_flags(headers: Path, stand_ins: Path, options: CsimOptions) -> list[str]:
+def compile_flags(headers: Path, stand_ins: Path) -> list[str]:
     """Return the compiler options; warnings of the sources are errors, those of the headers are off."""
-    sanitizers = SANITIZERS if options.sanitize else ()
     include = ["-isystem", str(headers), "-isystem", str(stand_ins)]
-    return ["-std=c++11", "-O1", "-DHBNN_COUNT_STEPS", *WARNINGS, *sanitizers, *include, *options.extra_flags]
+    return ["-std=c++11", "-O1", "-DHBNN_COUNT_STEPS", *WARNINGS, *include]
 
 
-def _compile(
-    hls: Path, network: str, build: Path, options: CsimOptions, headers: FoundTool, compiler: FoundTool
-) -> Path:
-    # One translation unit: parsing the vendor's headers is most of the work.
+def _translation_unit(hls: Path, network: str, build: Path) -> Path:
+    """Join sources and test bench: parsing the vendor's headers once halves the work."""
     unit = build / "csim.cpp"
     sources = (hls / "src" / f"{network}.cpp", hls / "tb" / "testbench.cpp")
-    unit.write_text(
-        "".join(f'#include "{source.resolve().as_posix()}"\n' for source in sources), encoding="utf-8"
-    )
-    binary = build / "csim"
-    flags = compile_flags(headers.path, _stand_in_headers(headers.path, build), options)
-    outcome = _run(
-        "the compiler", [str(compiler.path), *flags, str(unit), "-o", str(binary)], build, options.timeout_s
-    )
+    lines = (f'#include "{source.resolve().as_posix()}"\n' for source in sources)
+    unit.write_text("".join(lines), encoding="utf-8")
+    return unit
+
+
+def _compile(unit: Path, compiler: FoundTool, flags: list[str], timeout_s: float) -> Path:
+    binary = unit.with_suffix("")
+    command = [str(compiler.path), *flags, str(unit), "-o", str(binary)]
+    outcome = _run("the compiler", command, unit.parent, timeout_s)
     if outcome.returncode or outcome.stderr:
         raise ToolFailedError(f"the generated C++ does not compile:\n{outcome.stderr[-_OUTPUT_TAIL:]}")
     return binary
@@ -239,7 +234,11 @@ def _check_run(outcome: subprocess.CompletedProcess[str]) -> None:
 
 
 def run_csim(
-    folder: Path, *, max_images: int | None = None, options: CsimOptions | None = None
+    folder: Path,
+    *,
+    max_images: int | None = None,
+    sanitize: bool = False,
+    tools: CsimTools | None = None,
 ) -> VerificationResult:
     """Compile and run an export's HLS project and compare every output bit and every cycle count.
 
@@ -249,8 +248,10 @@ def run_csim(
         An export: ``hls/`` as emitted and ``vectors/``.
     max_images
         Most images to run; None runs all.
-    options
-        Headers, compiler, sanitizers.
+    sanitize
+        Whether to watch for memory errors and undefined behaviour.
+    tools
+        Headers, compiler and further compiler options; None searches for them.
 
     Returns
     -------
@@ -264,17 +265,22 @@ def run_csim(
     ToolMissingError, ToolFailedError
         If headers or compiler are missing, the sources do not compile without warnings, or the run complains.
     """
-    options = options or CsimOptions()
+    tools = tools or CsimTools()
     hls, vectors = folder / "hls", load_vectors(folder)
     layout = _load_layout(hls)
-    headers, compiler = _require_headers(options), _require_compiler(options)
-    vectors_run = vectors.first(min(max_images or vectors.n_images, vectors.n_images))
+    headers, compiler = _require_headers(tools), _require_compiler(tools)
+    if max_images is not None and max_images < 1:
+        raise RangeError(f"a C simulation needs at least 1 image, not {max_images}")
+    vectors_run = vectors.first(max_images or vectors.n_images)
     edge = StreamEdge(**layout["output"])
     _check_inputs(hls, StreamEdge(**layout["input"]), vectors.inputs)
     with tempfile.TemporaryDirectory(prefix="hbnn_csim_") as name:
         build = Path(name)
-        binary = _compile(hls, layout["network"], build, options, headers, compiler)
-        outcome = _run_bench(binary, hls, build, vectors_run.n_images, options.timeout_s)
+        flags = compile_flags(headers.path, _stand_in_headers(headers.path, build))
+        flags += [*(SANITIZERS if sanitize else ()), *tools.extra_flags]
+        unit = _translation_unit(hls, layout["network"], build)
+        binary = _compile(unit, compiler, flags, tools.timeout_s)
+        outcome = _run_bench(binary, hls, build, vectors_run.n_images, tools.timeout_s)
         if (build / "found.dat").is_file():
             compare(LEVEL, _found_outputs(build, edge), vectors_run.outputs)
         _check_run(outcome)

@@ -62,12 +62,13 @@ def _fifo_depth(graph: Graph, index: int) -> int:
 
 
 def _layers(graph: Graph, names: list[str]) -> list[Values]:
-    layers = []
-    for index, (node, name) in enumerate(zip(graph.hardware_nodes, names, strict=True)):
-        values = layer_values(graph, node, index, name)
+    named = zip(graph.hardware_nodes, names, strict=True)
+    layers = [layer_values(graph, node, index, name) for index, (node, name) in enumerate(named)]
+    # Only now, so that a complaint names the layer that asks for a word, not the converter that makes it.
+    for index, (node, values) in enumerate(zip(graph.hardware_nodes, layers, strict=True)):
         for side in ("input", "output"):
             check_word(node.name, f"{side} word", values[f"{side}_bits"], "choose a smaller SIMD or PE")
-        layers.append(values | {"op": op_name(node.hardware), "fifo_depth": _fifo_depth(graph, index)})
+        values |= {"op": op_name(node.hardware), "fifo_depth": _fifo_depth(graph, index)}
     return layers
 
 

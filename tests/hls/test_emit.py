@@ -1,0 +1,188 @@
+"""The text of an HLS project: complete, readable, deterministic, within the tools' limits."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hbnn_hw.backends.hls import HlsTool, emit
+from hbnn_hw.backends.hls.dialect import translate
+from hbnn_hw.backends.hls.mvtu import reuse_distance
+from hbnn_hw.backends.hls.names import identifier, identifiers
+from hbnn_hw.backends.hls.roms import literal, word_digits
+from hbnn_hw.errors import FoldingError, GraphError, TemplateError
+from hbnn_hw.folding import weight_words
+from hbnn_hw.graph import Graph
+from hbnn_hw.ops import WidthConverter
+from tests.graphs import random_mlp
+from tests.hls.networks import TARGET, golden, mlp
+from tests.hls.test_faults import rom_words
+
+SNAPSHOT = Path(__file__).parent / "snapshot_fc1.h"
+
+
+def texts(graph, tool=HlsTool.VIVADO_HLS):
+    return emit(graph, golden(graph, 2), TARGET, tool)
+
+
+def tiny():
+    return mlp(40, [8, 4, 2], (2, 4), (2, 2), coefficients=(2, 1), shared_columns=True)
+
+
+def test_layer_header_is_as_on_record():
+    assert texts(tiny())["src/layers/fc1.h"] == SNAPSHOT.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("tool", HlsTool)
+def test_project_is_complete_and_the_same_every_time(tool):
+    files = texts(tiny(), tool)
+    assert files == texts(tiny(), tool)
+    assert list(files) == sorted(files)
+    layers = {f"src/layers/{name}.h" for name in ("encode", "fc1", "fc2")}
+    library = {f"src/lib/{name}.h" for name in ("axis", "bits", "edges", "mvtu", "roms", "width_converter")}
+    others = {"src/random_mlp.cpp", "src/random_mlp.h", "README.md", "scripts/hls.tcl"}
+    bench = {"tb/testbench.cpp", "tb/input.dat", "tb/output.dat", "tb/layout.json"}
+    assert set(files) == layers | library | others | bench
+
+
+@pytest.mark.parametrize("tool", HlsTool)
+def test_text_is_readable(tool):
+    graph = mlp(41, [256, 70, 12, 10], (7, 64), None, (5, 6), coefficients=(4, 2, 1), n_bits=8)
+    for name, text in texts(graph, tool).items():
+        assert text.endswith("\n"), name
+        assert "\t" not in text, name
+        assert re.search(r" $|/home/|/work/|/tmp/|None|Undefined", text, re.MULTILINE) is None, name
+        if name.endswith((".h", ".cpp", ".tcl")):
+            assert max(map(len, text.splitlines())) < 120, name
+
+
+def test_rom_holds_the_words_of_the_fold():
+    graph = mlp(42, [24, 12, 6], (3, 6), (2, 6), coefficients=(3, 1))
+    op = next(node.op for node in graph.nodes if node.name == "fc1")
+    bits, masks = weight_words(op.weights, op.folding, op.schedule())
+    text = texts(graph)["src/layers/fc1.h"]
+    for rom, words in (("fc1_weights", bits), ("fc1_masks", masks)):
+        found = [int(match[0], 16) for match in rom_words(text, rom)]
+        # One row of words per PE.
+        expected = (words.astype(int) << np.arange(6)).sum(axis=2).T.ravel()
+        assert found == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("weights", "rom"),
+    [
+        ({}, "NoMasks<4>"),
+        ({"coefficients": (2, 1)}, "WordRom<4, 2,"),
+        ({"coefficients": (2, 1), "shared_columns": True}, "SharedRom<4,"),
+    ],
+)
+def test_masks_cost_no_more_memory_than_the_map_needs(weights, rom):
+    text = texts(mlp(43, [16, 4, 2], (2, 4), (2, 2), **weights))["src/layers/fc1.h"]
+    assert re.search(rf"{re.escape(rom)}.*fc1_masks =", text)
+
+
+def test_deep_buffers_go_to_ram_with_their_true_reuse_distance():
+    graph = mlp(44, [80, 4, 2], (2, 2), (1, 4))
+    op = next(node.op for node in graph.nodes if node.name == "fc1")
+    text = texts(graph)["src/layers/fc1.h"]
+    assert reuse_distance(op.schedule(), 40) == 40
+    assert "#pragma HLS DEPENDENCE variable=buffer inter RAW distance=40 true" in text
+    assert "variable=buffer core=RAM_S2P_LUTRAM" in text
+
+
+@pytest.mark.parametrize("tool", HlsTool)
+def test_pragmas_speak_the_tools_dialect(tool):
+    graph = mlp(45, [80, 40, 4, 2], (2, 2), (2, 10), (1, 2), coefficients=(2, 1))
+    text = "\n".join(content for name, content in texts(graph, tool).items() if name.startswith("src/"))
+    spelled = {
+        HlsTool.VIVADO_HLS: ("enable_flush", "RESOURCE", "axis register both port=", "struct AxisBeat"),
+        HlsTool.VITIS_HLS: ("style=flp", "BIND_STORAGE", "register_mode=both", "ap_axiu<DATA_BITS, 0, 0, 0>"),
+    }
+    assert all(word in text for word in spelled[tool])
+    other = next(t for t in HlsTool if t is not tool)
+    assert not any(word in text for word in spelled[other])
+
+
+def test_pragmas_name_variables_of_their_file():
+    graph = mlp(46, [80, 40, 4, 2], (2, 2), (2, 10), None, coefficients=(2, 1))
+    for name, text in texts(graph).items():
+        for variable in re.findall(r"#pragma HLS .*\b(?:variable|port)=(\w+)", text):
+            declared = rf"(?:^|[ &]){variable}(?:\[|;|,|\)| =|\(|$)"
+            assert variable == "return" or re.search(declared, text.replace("#pragma", ""), re.MULTILINE), (
+                name
+            )
+
+
+def test_unknown_memory_core_is_refused():
+    with pytest.raises(TemplateError, match="no BIND_STORAGE spelling of the core 'RAM_T2P_URAM'"):
+        translate("#pragma HLS RESOURCE variable=x core=RAM_T2P_URAM\n", HlsTool.VITIS_HLS)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "foldings", "message"),
+    [
+        ([784, 4, 2], (None, (2, 4)), "layer 'fc1': the input word must be at most 4096 bits .* not 6272"),
+        ([8, 1100, 2], (None, (2, 4)), "layer 'fc1': the set of weight ROMs must have at most 1024 elements"),
+        ([8, 2048, 2], ((2048, 8), (2, 2048)), "layer 'fc1': .* not 2048; choose a smaller PE"),
+    ],
+)
+def test_sizes_beyond_the_tools_are_refused_by_layer(sizes, foldings, message):
+    graph = mlp(47, sizes, *foldings, n_bits=8)
+    with pytest.raises(FoldingError, match=message):
+        texts(graph)
+
+
+def test_other_graphs_are_refused():
+    vectors = golden(tiny(), 1)
+    with pytest.raises(GraphError, match="must be lowered and scheduled"):
+        emit(random_mlp(48, [4, 3, 2]), vectors, TARGET)
+    graph = tiny()
+    nodes = list(graph.nodes)
+    at = next(i for i, node in enumerate(nodes) if node.name == "fc2")
+    nodes[at] = replace(nodes[at], inputs=("encode",))
+    with pytest.raises(GraphError, match="'fc2' must read 'fc1' and nothing else, not encode"):
+        emit(Graph(graph.name, graph.input_name, graph.input_type, tuple(nodes)), vectors, TARGET)
+
+
+def test_converter_of_equal_widths_hands_beats_on():
+    graph = tiny()
+    index = next(i for i, node in enumerate(graph.nodes) if node.name == "fc1")
+    converter = type(graph.nodes[0])("same", WidthConverter(lanes_from=4, lanes_to=4), ("encode",))
+    behind = (replace(graph.nodes[index], inputs=("same",)), *graph.nodes[index + 1 :])
+    graph = Graph(graph.name, graph.input_name, graph.input_type, (*graph.nodes[:index], converter, *behind))
+    assert "hbnn::forward<same_shape>" in texts(graph)["src/layers/same.h"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("features.0", "features_0"), ("0", "n0"), ("_x__y_", "x_y"), ("Process", "Process_x"), ("µ", "layer")],
+)
+def test_names_become_identifiers(name, expected):
+    assert identifier(name) == expected
+
+
+def test_identifiers_differ_without_regard_to_case_and_from_what_is_made_of_them():
+    assert identifiers(["fc1", "FC1", "fc.1", "fc_1"]) == ["fc1", "FC1_2", "fc_1", "fc_1_2"]
+    assert identifiers(["fc1", "fc1_weights", "to_fc1"]) == ["fc1", "fc1_weights_2", "to_fc1_2"]
+    assert identifiers(["output", "input_edge"]) == ["output_x", "input_edge_2"]
+
+
+@pytest.mark.parametrize("width", [1, 3, 4, 5, 8, 9, 32, 33, 64, 65, 100, 1000])
+def test_words_print_and_parse_back(width):
+    bits = np.random.default_rng(width).integers(0, 2, (20, width), dtype=np.uint8)
+    numbers = [sum(int(bit) << i for i, bit in enumerate(word)) for word in bits]
+    digits = word_digits(bits)
+    assert [int(text, 16) for text in digits] == numbers
+    assert {len(text) for text in digits} == {-(-width // 4)}
+    joined = "".join(re.findall(r'"([0-9a-fx]+)"', literal(digits[0], width))) or literal(digits[0], width)
+    assert int(joined.removesuffix("ULL"), 16) == numbers[0]
+
+
+def test_readme_tells_cycles_and_what_is_open():
+    text = texts(tiny())["README.md"]
+    assert "## What was not verified" in text
+    assert re.search(r"\| `fc1` \| mvtu \| \d+ \| 12 bit \| 2 bit \|", text)
+    assert "vivado_hls -f scripts/hls.tcl" in text
+    assert "bn2" in text
