@@ -35,9 +35,9 @@ def pattern(seed: int | None) -> Iterator[bool]:
 def drive(
     unit: Any, words: Sequence[int], n_outputs: int, stall_seed: int | None = None, reset_after: int = 0
 ) -> Run:
-    """Send words, collect ``n_outputs``; then watch a while for words too many.
+    """Send words, collect ``n_outputs``; then watch for words too many.
 
-    ``reset_after`` first sends words for so many cycles, resets, and starts over: nothing may be left of them.
+    ``reset_after`` first sends words for so many cycles, resets, and starts over: nothing may remain.
     """
     m = Module()
     m.domains.sync = domain = ClockDomain()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hbnn_hw.backends.rtl.identifiers import identifier
-from hbnn_hw.backends.rtl.top import Accelerator, text_kernels
+from hbnn_hw.backends.rtl.top import Accelerator, check_chain, text_kernels
 from hbnn_hw.backends.rtl.verilog import to_verilog
 from hbnn_hw.graph import Graph, Node, type_text
 from hbnn_hw.ops import Mvtu
@@ -82,6 +82,7 @@ def facts(graph: Graph, target: Target) -> dict[str, object]:
 
 def emit(graph: Graph, target: Target) -> dict[str, str]:
     """Return the project's files; see :func:`hbnn_hw.backends.rtl.emit`."""
+    check_chain(graph)
     values = facts(graph, target)
     top = identifier(graph.name)
     parts = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,15 +89,20 @@ def tidy_modules(design: str) -> str:
     bodies = {match[1]: match[0] for match in _MODULE.finditer(design)}
     header = design[: next(_MODULE.finditer(design)).start()]
     header = re.sub(r"\n?attribute .*\Z", "\n", header, flags=re.DOTALL)
+    shared: set[str] = set()
     while merged := _repeated(bodies):
         bodies = {name: _replace(body, merged) for name, body in bodies.items() if name not in merged}
-    plain = {name: "\\" + identifier(_plain(name)) for name in bodies}
+        shared |= set(merged.values())
+    plain = _plain_names(list(bodies), shared)
     return header + "\n".join(_replace(body, plain) for body in bodies.values()) + "\n"
 
 
-def _plain(name: str) -> str:
-    """Join the path of an instance with underscores."""
-    return name[1:].replace(".", "_")
+def _plain_names(names: Sequence[str], shared: set[str]) -> dict[str, str]:
+    """Join the paths of instances with underscores; a shared module drops its number where that is clear."""
+    plain = {name: identifier(name[1:].replace(".", "_")) for name in names}
+    short = {name: plain[name].rstrip("0123456789") if name in shared else plain[name] for name in names}
+    uses = Counter([*plain.values(), *(short[name] for name in shared)])
+    return {name: "\\" + (short[name] if uses[short[name]] == 1 else plain[name]) for name in names}
 
 
 def _repeated(bodies: dict[str, str]) -> dict[str, str]:
