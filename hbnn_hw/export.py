@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hbnn_hw import __version__, ir_file
 from hbnn_hw.artifacts import check_absent, json_bytes, npy_bytes, write_folder
 from hbnn_hw.backends.golden import GoldenModel
-from hbnn_hw.backends.hls.dialect import HlsTool
+from hbnn_hw.backends.hls import HlsTool
 from hbnn_hw.exported import MANIFEST, REPORT, report_page
 from hbnn_hw.extras import require
 from hbnn_hw.graph import Graph
@@ -153,7 +153,7 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
         "vectors": {"real": len(model.images), "extreme": 2, "random": RANDOM_VECTORS},
         "layers": _layer_documents(graph),
     }
-    files[REPORT] = report_page(graph, manifest, ()).encode()
+    files[REPORT] = report_page(graph, manifest).encode()
     manifest["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     files[MANIFEST] = json_bytes(manifest)
     progress("writing the folder")

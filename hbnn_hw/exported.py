@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hbnn_hw import ir_file
 from hbnn_hw.artifacts import json_bytes, replace_file
@@ -15,9 +15,13 @@ from hbnn_hw.graph import Graph
 from hbnn_hw.target import DEVICES, Target
 from hbnn_hw.verify.result import VerificationResult
 
+if TYPE_CHECKING:
+    from hbnn_hw.estimate import SynthesisResult
+
 MANIFEST = "export.json"
 REPORT = "report.html"
 RESULTS = "verification.json"
+SYNTHESIS = "synthesis.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,16 +92,52 @@ def load_results(folder: Path) -> tuple[VerificationResult, ...]:
         raise OutputError(f"'{path}' is damaged ({error}); delete it and verify again") from error
 
 
+def load_synthesis(folder: Path) -> SynthesisResult | None:
+    """Read the synthesis result of a folder; None if nothing was synthesized yet.
+
+    Raises
+    ------
+    OutputError
+        If the file is damaged.
+    """
+    from hbnn_hw.estimate import SynthesisResult
+
+    path = folder / SYNTHESIS
+    if not path.exists():
+        return None
+    try:
+        return SynthesisResult.from_document(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise OutputError(f"'{path}' is damaged ({error}); delete it and synthesize again") from error
+
+
 def add_results(exported: Exported, results: Sequence[VerificationResult]) -> None:
     """Store verification results (a level's newest replaces its older one) and renew the report."""
     merged = {result.level: result for result in (*load_results(exported.folder), *results)}
-    kept = tuple(merged[level] for level in sorted(merged))
-    replace_file(exported.folder / RESULTS, json_bytes([result.document() for result in kept]))
-    page = report_page(exported.graph, exported.manifest, kept)
+    kept = [merged[level].document() for level in sorted(merged)]
+    replace_file(exported.folder / RESULTS, json_bytes(kept))
+    renew_report(exported)
+
+
+def add_synthesis(exported: Exported, result: SynthesisResult) -> None:
+    """Store the result of a synthesis and renew the report."""
+    replace_file(exported.folder / SYNTHESIS, json_bytes(result.document()))
+    renew_report(exported)
+
+
+def renew_report(exported: Exported) -> None:
+    """Render the folder's report again from everything that is known by now."""
+    results, synthesis = load_results(exported.folder), load_synthesis(exported.folder)
+    page = report_page(exported.graph, exported.manifest, results, synthesis)
     replace_file(exported.folder / REPORT, page.encode())
 
 
-def report_page(graph: Graph, manifest: Mapping[str, Any], results: Sequence[VerificationResult]) -> str:
+def report_page(
+    graph: Graph,
+    manifest: Mapping[str, Any],
+    results: Sequence[VerificationResult] = (),
+    synthesis: SynthesisResult | None = None,
+) -> str:
     """Render the HTML report of a lowered network."""
     from hbnn_hw.estimate import estimate
     from hbnn_hw.report import ReportInput, render_report
@@ -109,6 +149,7 @@ def report_page(graph: Graph, manifest: Mapping[str, Any], results: Sequence[Ver
             estimate=estimate(graph, target),
             target=target,
             metadata=manifest["facts"],
+            synthesis=synthesis,
             verifications=tuple(results),
         )
     )

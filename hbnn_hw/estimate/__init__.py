@@ -1,6 +1,7 @@
 """Estimates: area, time and energy of a scheduled network, and real synthesis to hold them against."""
 
 from hbnn_hw.estimate.area import Area, ErrorBand
+from hbnn_hw.estimate.comparison import synthesis_text
 from hbnn_hw.estimate.energy import OperationEnergy
 from hbnn_hw.estimate.model import Estimate, LayerShape, NodeEstimate, estimate
 from hbnn_hw.estimate.netlist import CellCounts
@@ -22,6 +23,7 @@ __all__ = [
     "estimate_text",
     "paper_fpga",
     "scaled_area",
+    "synthesis_text",
     "synthesize",
     "synthesize_graph",
 ]

@@ -1,0 +1,1 @@
+"""Hold every level against the golden model: C simulation, RTL simulation, proofs."""

