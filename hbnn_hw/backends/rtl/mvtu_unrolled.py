@@ -18,9 +18,6 @@ from hbnn_hw.timing import UNROLLED_DEPTH
 from hbnn_hw.types import TensorType
 from hbnn_hw.weights import WeightPlanes
 
-TEXT_FROM_SYNAPSES = 1024
-"""Kernels of more plane entries than this become text: Amaranth needs about 0.7 ms for each."""
-
 
 def _constant(bits: Bits) -> Value:
     """Return a bit vector (n,) as a constant, element 0 in the least significant place."""
@@ -109,7 +106,8 @@ class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         Structure of the popcounts.
     kernel_name
         Name of a Verilog module that takes the place of :class:`UnrolledKernel`; its text is
-        ``mvtu_kernel_text.kernel_text``. None builds the kernel here, which only small layers can afford.
+        ``mvtu_kernel_text.kernel_text``. None builds the kernel here, for simulation and proof of small
+        layers.
 
     Attributes
     ----------

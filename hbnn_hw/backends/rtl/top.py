@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from hbnn_hw.backends.rtl import encode_bit_planes, mvtu, width_converter
 from hbnn_hw.backends.rtl.identifiers import kernel_name
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
-from hbnn_hw.backends.rtl.mvtu_unrolled import TEXT_FROM_SYNAPSES, UnrolledMvtu
+from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledMvtu
 from hbnn_hw.backends.rtl.stream_buffers import StreamFifo
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
@@ -42,19 +42,12 @@ def check_chain(graph: Graph) -> None:
         expected = node.name
 
 
-def _has_text_kernel(op: HardwareOp) -> bool:
-    """Whether a unit's kernel is too large for Amaranth."""
-    if not isinstance(op, Mvtu) or not op.scheduled_folding.unrolled:
-        return False
-    return op.weights.n_planes * op.weights.rows * op.weights.columns > TEXT_FROM_SYNAPSES
-
-
 def text_kernels(graph: Graph) -> dict[str, str]:
-    """Verilog text of every unrolled layer that is too large for Amaranth, by node name."""
+    """Verilog text of every unrolled layer's kernel, by node name."""
     texts = {}
     for node in graph.hardware_nodes:
         op, source = node.op, graph.source_type(node)
-        if isinstance(op, Mvtu) and _has_text_kernel(op):
+        if isinstance(op, Mvtu) and op.scheduled_folding.unrolled:
             scales = op.input_planes(source).scales
             texts[node.name] = kernel_text(
                 kernel_name(graph, node), op.weights, scales, op.agreement_bits(source)
@@ -63,9 +56,9 @@ def text_kernels(graph: Graph) -> dict[str, str]:
 
 
 def build_unit(graph: Graph, node: Node, text: bool) -> wiring.Component:
-    """Return the unit of a node; ``text`` replaces the kernels of large unrolled layers by instances."""
+    """Return the unit of a node; ``text`` replaces the kernels of unrolled layers by instances."""
     op, source = node.hardware, graph.source_type(node)
-    if text and isinstance(op, Mvtu) and _has_text_kernel(op):
+    if text and isinstance(op, Mvtu) and op.scheduled_folding.unrolled:
         return UnrolledMvtu(op, source, kernel_name=kernel_name(graph, node))
     return BUILDERS[type(op)](op, source)
 
@@ -78,7 +71,7 @@ class Chain:
     graph
         A lowered, scheduled graph.
     text
-        Whether large unrolled kernels are instances of separately printed modules.
+        Whether unrolled kernels are instances of separately printed modules.
     """
 
     def __init__(self, graph: Graph, text: bool) -> None:

@@ -1,0 +1,92 @@
+"""Whole emitted networks against golden: full rate with predicted cycles, and random stalls."""
+
+import numpy as np
+import pytest
+
+from hbnn_hw import ir_file
+from hbnn_hw.errors import MismatchError, OutputError
+from hbnn_hw.passes import FoldingRequest, LayerFolding, lower
+from hbnn_hw.timing import interval_cycles, latency_cycles
+from hbnn_hw.verify.cosim import run_cosim, simulate_network
+from hbnn_hw.verify.vectors import VectorSet, vector_files
+from rtl_tests.networks import vectors, write_verilog
+from tests.graphs import random_mlp
+
+pytestmark = pytest.mark.cosim
+
+UNROLL = LayerFolding(unroll=True)
+
+NETWORKS = {
+    "folded": lambda: lower(random_mlp(1, [12, 8, 4], 2, (2, 1)), FoldingRequest(pe=2, simd=4)),
+    "skipped words": lambda: lower(
+        random_mlp(2, [24, 12, 16, 6], 2, (4, 2, 1), shared_columns=True), FoldingRequest(pe=2, simd=2)
+    ),
+    "text kernel": lambda: lower(
+        random_mlp(3, [32, 40, 6], 1), FoldingRequest(pe=2, simd=8, layers={"fc1": UNROLL})
+    ),
+    "all unrolled": lambda: lower(random_mlp(4, [10, 6, 3], 3, (3, 1)), FoldingRequest(unroll=True)),
+    "odd": lambda: lower(random_mlp(5, [15, 9, 5], 8, (5, 3)), FoldingRequest(pe=3, simd=5)),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_network_on_icarus(icarus, tmp_path, name):
+    graph = NETWORKS[name]()
+    verilog, golden = write_verilog(graph, tmp_path), vectors(graph, 6)
+    options = {"simulator": icarus, "build_dir": tmp_path / "build"}
+    result = simulate_network(graph, verilog, golden, stall_seed=None, **options)
+    assert result.images == 6
+    assert result.interval_cycles == result.predicted_interval_cycles == interval_cycles(graph)
+    assert result.latency_cycles == result.predicted_latency_cycles == latency_cycles(graph)
+    for seed in (1, 2):
+        stalled = simulate_network(graph, verilog, golden, stall_seed=seed, **options)
+        assert stalled.bits == result.bits
+        assert stalled.interval_cycles is None
+
+
+def write_export(graph, folder, n_images):
+    """Write what ``hbnn-hw export`` writes for the simulation."""
+    (folder / "rtl").mkdir()
+    (folder / "vectors").mkdir()
+    write_verilog(graph, folder / "rtl")
+    ir_file.save(graph, folder / "graph.hbnn")
+    for name, array in vector_files(vectors(graph, n_images)).items():
+        np.save(folder / name, array)
+
+
+def test_export_folder_on_verilator(verilator, tmp_path):
+    graph = lower(random_mlp(6, [64, 32, 16, 10], 8, (4, 2, 1)), FoldingRequest(pe=8, simd=16))
+    write_export(graph, tmp_path, 20)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    build = tmp_path / "build"
+    options = {"simulator": verilator, "max_images": 20, "build_dir": build}
+    assert run_cosim(tmp_path, stall_seed=None, **options).interval_cycles == interval_cycles(graph)
+    assert run_cosim(tmp_path, stall_seed=5, **options).images == 20
+    assert sorted(path.name for path in tmp_path.iterdir() if path != build) == before
+
+
+def test_export_folder_on_icarus_with_waves(icarus, tmp_path):
+    write_export(NETWORKS["folded"](), tmp_path, 4)
+    result = run_cosim(tmp_path, simulator=icarus, max_images=2, stall_seed=None, waves=True)
+    assert (result.level, result.images) == ("RTL simulation, full rate", 2)
+    (wave,) = (tmp_path / "waves").iterdir()
+    assert wave.stat().st_size > 1000
+
+
+def test_a_wrong_vector_and_a_missing_file_are_named(icarus, tmp_path):
+    graph = NETWORKS["folded"]()
+    golden = vectors(graph, 3)
+    outputs = golden.outputs.copy()
+    outputs[2, 1] += 2
+    with pytest.raises(MismatchError, match="image 2, element 1"):
+        simulate_network(
+            graph,
+            write_verilog(graph, tmp_path),
+            VectorSet(golden.inputs, outputs),
+            simulator=icarus,
+            stall_seed=3,
+            build_dir=tmp_path / "build",
+        )
+    ir_file.save(graph, tmp_path / "graph.hbnn")
+    with pytest.raises(OutputError, match=r"rtl/\*\.v"):
+        run_cosim(tmp_path, simulator=icarus, max_images=1, stall_seed=None)
