@@ -59,7 +59,7 @@ def load_vectors(folder: Path) -> VectorSet:
         arrays = [
             np.load(folder / "vectors" / name, allow_pickle=False) for name in ("input.npy", "output.npy")
         ]
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise OutputError(
             f"'{folder}' holds no golden vectors; make it with 'hbnn-hw export': {error}"
         ) from error

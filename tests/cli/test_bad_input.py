@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import zipfile
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -102,7 +103,7 @@ def small_network(**replaced):
         "fc2": hnn.BinaryLinear(6, 4),
         "scale": hnn.OutputScale(),
     }
-    return torch_nn.Sequential({**layers, **replaced})
+    return torch_nn.Sequential(OrderedDict(layers | replaced))
 
 
 def test_an_unsupported_layer_is_named_with_its_path(hbnn, tmp_path):

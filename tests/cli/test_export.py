@@ -23,9 +23,9 @@ def exported(hbnn, tmp_path_factory):
     return folder
 
 
-def test_the_same_input_gives_byte_identical_output(hbnn, exported, tmp_path):
+def test_the_same_input_gives_byte_identical_output(hbnn_process, exported, tmp_path):
     again = tmp_path / "another_name"
-    assert hbnn("export", MODELS / "digits_hbnn.pt", "-o", again, PYTHONHASHSEED="7").code == 0
+    assert hbnn_process("export", MODELS / "digits_hbnn.pt", "-o", again, PYTHONHASHSEED="7").code == 0
     first, second = files_of(exported), files_of(again)
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
