@@ -15,6 +15,7 @@ from hbnn_hw.streams import StreamEdge, input_edge, output_edge
 from hbnn_hw.timing import BeatTimes, beat_times, interval_cycles
 from hbnn_hw.verify.result import VerificationResult
 from hbnn_hw.verify.simulators import (
+    BENCH_JOB,
     FoundSimulator,
     Simulator,
     choose_simulator,
@@ -34,7 +35,6 @@ __all__ = [
 ]
 
 _BENCH = "hbnn_hw.verify.cosim_bench"
-_JOB = "HBNN_HW_COSIM_JOB"
 
 _STALL_FACTOR = 16
 """How much slower than predicted a stalled run may be before it counts as hung; stalls cost about 3."""
@@ -167,7 +167,7 @@ def _run(
         top=verilog.stem,
         bench=_BENCH,
         build_dir=build_dir,
-        environment={_JOB: str(job_file.resolve())},
+        environment={BENCH_JOB: str(job_file.resolve())},
         waves=waves,
     )
     return Transfers(**json.loads(record.read_text(encoding="utf-8")))

@@ -21,8 +21,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, First, ReadOnly, RisingEdg
 from cocotb.types import Logic, LogicArray
 from cocotb.utils import get_sim_time
 
-JOB = "HBNN_HW_COSIM_JOB"
-"""Environment variable with the path of the job file."""
+from hbnn_hw.verify.simulators import BENCH_JOB
 
 PERIOD_NS = 10
 
@@ -157,7 +156,7 @@ async def _receive(dut: Ports, job: Job, record: Record, start: int) -> None:
 @cocotb.test()
 async def stream(dut: HierarchyObject) -> None:
     """Reset, send and receive side by side, then watch for beats too many."""
-    job = Job(**json.loads(Path(os.environ[JOB]).read_text(encoding="utf-8")))
+    job = Job(**json.loads(Path(os.environ[BENCH_JOB]).read_text(encoding="utf-8")))
     record, ports = Record(), Ports.of(dut)
     ports.aresetn.value, ports.s_axis_tvalid.value, ports.m_axis_tready.value = 0, 0, 0
     ports.s_axis_tdata.value, ports.s_axis_tlast.value = 0, 0

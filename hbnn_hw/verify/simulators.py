@@ -17,6 +17,9 @@ from pathlib import Path
 
 from hbnn_hw.errors import ToolFailedError, ToolMissingError
 
+BENCH_JOB = "HBNN_HW_COSIM_JOB"
+"""Environment variable that tells the bench the path of its job file."""
+
 _LOG_LINES = 30
 
 
