@@ -1,12 +1,14 @@
-"""Area and time of one layer against its average bitwidth: real synthesis, the model, and the paper's scaling.
+"""Area and time of one layer against its average bitwidth: synthesis, the model, and the paper's scaling.
 
 64 inputs of one bit, 16 rows with thresholds. Three kinds of hardware: unrolled with a bit map per element,
 unrolled with a map per column (shared by all rows), and folded (PE 8, SIMD 8) with columns of equal bitwidth
 side by side, where fewer bits are fewer clock cycles. The mixes are those of the HBNN paper (1.2 = 85/10/5 %
 of entries with 1/2/3 bits, 1.4 = 70/20/10, 1.6 = 60/20/20); 2.0 and 3.0 are full planes.
 
-Without options the committed results are shown; ``--fresh`` synthesizes all (an hour of CPU time or less),
-``--sample N`` the N cheapest, which are then compared with the committed counts. The last line printed is a JSON object.
+Without options the committed results are shown and ``hbnn_hw/estimate/data/area_vs_bitwidth.json``, which
+the report plots, is written from them. ``--fresh`` synthesizes all (an hour of CPU time or less),
+``--sample N`` the N cheapest, which are then compared with the committed counts. The last line printed is a
+JSON object.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from designs import (
@@ -27,6 +30,7 @@ from designs import (
     synthesized,
 )
 
+import hbnn_hw.estimate
 from hbnn_hw.estimate import scaled_area
 from hbnn_hw.estimate.area import Area, area, graph_features
 from hbnn_hw.estimate.netlist import CellCounts
@@ -34,6 +38,7 @@ from hbnn_hw.streams import sample_interval
 
 RAW = "area_vs_bitwidth.json"
 COLUMNS, ROWS = 64, 16
+LAYER = f"{COLUMNS} one-bit inputs, {ROWS} rows with thresholds; folded with PE 8, SIMD 8"
 MIXES: tuple[tuple[float, ...], ...] = (
     (1.0,),
     (0.85, 0.1, 0.05),
@@ -113,9 +118,13 @@ def main() -> None:
     if arguments.fresh:
         synthesize_all(designs(), arguments.jobs, partial(save_results, RAW))
     check_sample(arguments.sample)
-    points = [point(entry) for entry in load_results(RAW)]
+    entries = load_results(RAW)
+    points = [point(entry) for entry in entries]
     table(points)
-    print(json.dumps({"points": points}))
+    document = {"layer": LAYER, "tool": entries[0]["tool"], "points": points}
+    path = Path(hbnn_hw.estimate.__file__).parent / "data" / "area_vs_bitwidth.json"
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(document))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Fit the constants of the area model on Yosys syntheses of random single layers.
 
-``--fresh`` synthesizes the sample again (a quarter of an hour) and rewrites ``results/area_calibration.json``;
-without it the fit is repeated on the committed results. Writes ``hbnn_hw/estimate/data/area.json``. The error
-bands in that file come from ``estimator_error.py``, whose designs are never used here.
+``--fresh all`` synthesizes the sample again (a quarter of an hour) and rewrites
+``results/area_calibration.json``; without it the fit is repeated on the committed results. Writes
+``hbnn_hw/estimate/data/area.json``. The error bands in that file come from ``estimator_error.py``, whose
+designs are never used here.
 """
 
 from __future__ import annotations
@@ -11,22 +12,43 @@ import argparse
 import json
 from collections import defaultdict
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from designs import build, load_results, parse_spec, random_blocks, save_results, synthesize_all
+from designs import (
+    DesignSpec,
+    LayerSpec,
+    build,
+    load_results,
+    parse_spec,
+    random_blocks,
+    save_results,
+    synthesize_all,
+)
 
 import hbnn_hw.estimate
 from hbnn_hw.estimate.area import Block, Constants, Features, graph_features, load_constants
 from hbnn_hw.estimate.netlist import CellCounts
+from hbnn_hw.estimate.synthesis import synthesize_graph
+from hbnn_hw.target import Target
 
 RAW = "area_calibration.json"
+RAW_CONVERTERS = "converter_calibration.json"
+CONVERTERS = DesignSpec(
+    name="converters",
+    layers=(
+        LayerSpec(columns=16, rows=32, pe=32, simd=4),
+        LayerSpec(columns=32, rows=32, pe=4, simd=4),
+        LayerSpec(columns=32, rows=32, pe=16, simd=16),
+        LayerSpec(columns=32, rows=4, pe=1, simd=4, thresholds=False),
+    ),
+)
+"""Layers whose widths differ, so that converters of both directions lie between them."""
 SEED = 1000
 FOLDED, UNROLLED = 22, 10
-FIXED = {"memory"}
-"""Terms that are exact by construction: their constant is 1."""
+FIXED = {"memory", "fifo"}
+"""Terms whose constant is 1: distributed RAM is exact, FIFO counters are not in the sample."""
 
 
 def nonnegative_fit(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -65,10 +87,26 @@ def collect(entries: list[dict[str, Any]]) -> dict[Block, list[tuple[Features, C
     return rows
 
 
+def converter_rows() -> list[tuple[Features, CellCounts]]:
+    """Pair the quantities of each width converter with its counts."""
+    features = graph_features(build(CONVERTERS))
+    counts = {entry["node"]: CellCounts(**entry["counts"]) for entry in load_results(RAW_CONVERTERS)}
+    return [(features[name], found) for name, found in counts.items()]
+
+
+def resynthesize_converters() -> None:
+    """Synthesize the converters one by one, each as the module that it is."""
+    result = synthesize_graph(build(CONVERTERS), Target(), flatten=False)
+    wanted = {name: counts for name, counts in result.instances.items() if name.endswith("_width")}
+    save_results(
+        RAW_CONVERTERS, [{"node": name, "counts": counts.document()} for name, counts in wanted.items()]
+    )
+
+
 def fit(entries: list[dict[str, Any]], start: Constants) -> Constants:
     """Fit all blocks that the sample holds; the others keep their constants."""
     luts, sites, registers = dict(start.luts), dict(start.lut_sites), dict(start.flip_flops)
-    for block, rows in collect(entries).items():
+    for block, rows in {**collect(entries), Block.WIDTH_CONVERTER: converter_rows()}.items():
         luts[block] = fit_block([(features, counts.luts) for features, counts in rows])
         sites[block] = fit_block([(features, counts.sites) for features, counts in rows])
         ratios = [counts.flip_flops / features.flip_flops for features, counts in rows]
@@ -85,19 +123,38 @@ def residuals(entries: list[dict[str, Any]], constants: Constants) -> None:
         error = 100 * (estimate.luts / counts.luts - 1)
         print(
             f"{entry['spec']['name']:22s} LUT {counts.luts:6d} model {estimate.luts:8.0f} {error:+6.1f} %   "
-            f"sites {counts.sites:6d} {estimate.lut_sites:8.0f}   FF {counts.flip_flops:5d} {estimate.flip_flops:7.0f}"
+            f"sites {counts.sites:6d} {estimate.lut_sites:8.0f}   "
+            f"FF {counts.flip_flops:5d} {estimate.flip_flops:7.0f}"
         )
+
+
+def resynthesize(part: str, jobs: int) -> None:
+    """Synthesize the sample, or one kind of it, and keep the committed results of the rest."""
+    if part in {"converters", "all"}:
+        resynthesize_converters()
+    if part == "converters":
+        return
+    specs = random_blocks("fit", SEED, FOLDED, UNROLLED)
+    kept = [] if part == "all" else [e for e in load_results(RAW) if f"-{part}-" not in e["spec"]["name"]]
+    wanted = [spec for spec in specs if part == "all" or f"-{part}-" in spec.name]
+    synthesize_all(wanted, jobs, lambda done: save_results(RAW, sorted([*kept, *done], key=entry_order)))
+
+
+def entry_order(entry: dict[str, Any]) -> int:
+    """Order results by the index in their names."""
+    return int(entry["spec"]["name"].rsplit("-", 1)[1])
 
 
 def main() -> None:
     """Synthesize when asked, fit, write, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fresh", action="store_true", help="synthesize the sample again")
+    parser.add_argument(
+        "--fresh", choices=["folded", "unrolled", "converters", "all"], help="synthesize this part again"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="syntheses at once")
     arguments = parser.parse_args()
     if arguments.fresh:
-        specs = random_blocks("fit", SEED, FOLDED, UNROLLED)
-        synthesize_all(specs, arguments.jobs, partial(save_results, RAW))
+        resynthesize(arguments.fresh, arguments.jobs)
     entries = load_results(RAW)
     constants = fit(entries, load_constants())
     residuals(entries, constants)

@@ -1,8 +1,8 @@
 """Hold the estimator against synthesis on designs that its fit has never seen.
 
-The held-out set is random layers (other seeds than the fit's) and small whole networks, synthesized flattened.
-``--fresh`` synthesizes it again and rewrites ``results/estimator_error.json``; without it the committed results
-are compared. ``--write`` puts the measured bands into ``hbnn_hw/estimate/data/area.json``.
+The held-out set is random layers (other seeds than the fit's) and small whole networks.
+``--fresh`` synthesizes it again and rewrites ``results/estimator_error.json``; without it the committed
+results are compared. ``--write`` puts the measured bands into ``hbnn_hw/estimate/data/area.json``.
 The last line printed is a JSON object.
 """
 
@@ -107,9 +107,8 @@ def main() -> None:
     if arguments.fresh:
         synthesize_all(held_out(), arguments.jobs, partial(save_results, RAW))
     errors: dict[str, list[float]] = {quantity: [] for quantity in QUANTITIES}
-    print(
-        f"{'design':20s} {'LUT':>6s} {'model':>7s} {'error':>8s} {'sites':>6s} {'model':>7s} {'FF':>6s} {'model':>7s}"
-    )
+    titles = "".join(f"{title:>8s}" for title in ("LUT", "model", "error", "sites", "model", "FF", "model"))
+    print(f"{'design':20s}{titles}")
     for entry in load_results(RAW):
         spec, counts = parse_spec(entry["spec"]), CellCounts(**entry["counts"])
         model = estimated(spec)
@@ -118,8 +117,8 @@ def main() -> None:
                 100 * (getattr(model, quantity) / synthesized_value(counts, quantity) - 1)
             )
         print(
-            f"{spec.name:20s} {counts.luts:6d} {model.luts:7.0f} {errors['luts'][-1]:+7.1f}% {counts.sites:6d} "
-            f"{model.lut_sites:7.0f} {counts.flip_flops:6d} {model.flip_flops:7.0f}"
+            f"{spec.name:20s}{counts.luts:8d}{model.luts:8.0f}{errors['luts'][-1]:+7.1f}%{counts.sites:8d}"
+            f"{model.lut_sites:8.0f}{counts.flip_flops:8d}{model.flip_flops:8.0f}"
         )
     bands = {quantity: band(found) for quantity, found in errors.items()}
     if arguments.write:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hbnn_hw.errors import GraphError
 from hbnn_hw.estimate.area import Area, ErrorBand, area, graph_features, load_constants
 from hbnn_hw.estimate.energy import OperationEnergy, fpga_energy_pj, fpga_power_w, operation_energy
 from hbnn_hw.graph import Graph, Node
@@ -199,6 +200,8 @@ def estimate(graph: Graph, target: Target) -> Estimate:
     GraphError
         If the graph is not lowered and scheduled.
     """
+    if not graph.hardware_nodes or not graph.is_scheduled:
+        raise GraphError(f"the graph '{graph.name}' must be lowered and scheduled before it can be estimated")
     areas = {name: area(features) for name, features in graph_features(graph).items()}
     cycles = node_cycles(graph)
     nodes = tuple(

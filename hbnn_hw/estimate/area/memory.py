@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import numpy as np
+
+from hbnn_hw.planes import Bits
 
 BRAM18_DEPTHS = {1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}
 """Words of one 18-kbit block RAM by word width [bit]. Source: Xilinx UG473, table 1-4."""
 
-LUT_ADDRESS = 6
-"""Address bits of a table in one LUT."""
+LUT_WORDS = 64
+"""Words of one column that a LUT holds."""
 
 RAM32M_BITS = 6
 """Bits per word, of 32 words, in one RAM32M (four LUT6 sites) with a write and a read port (UG474)."""
@@ -36,31 +38,29 @@ def rom_bram36(depth: int, width: int) -> float:
     return bram18_blocks(depth, width) / 2
 
 
-def distinct_columns(depth: int, width: int) -> float:
-    """Expected number of different bit columns, up to complement, in a random table.
+def distinct_columns(table: Bits, up_to_complement: bool = False) -> int:
+    """Count the different bit columns of a table (words, width) that are not constant.
 
-    A column of ``depth`` bits is one of ``2**depth``; in short tables many of the ``width`` columns repeat.
+    Synthesis keeps one of equal columns; an inverted column takes no second LUT, but a second register.
     """
-    kinds = 2.0 ** min(depth - 1, 60)
-    return float(kinds * -math.expm1(width * math.log1p(-1 / kinds))) if kinds > 1 else 1.0
+    columns = table ^ table[0] if up_to_complement else table
+    varying = columns[:, (table != table[0]).any(axis=0)]
+    return int(np.unique(varying, axis=1).shape[1])
 
 
-def rom_luts(depth: int, width: int) -> float:
-    """LUT6 that a random table of ``depth`` words of ``width`` bits costs as logic.
+def rom_luts(table: Bits) -> float:
+    """LUT6 of a table (words, width) that is kept in logic.
 
-    A column of up to 64 words is one LUT and a register; of up to two words it is a constant or the address
-    itself. Beyond, a power of two of 64-word tables and their multiplexers.
+    A column of up to 64 words is one LUT; of up to two words it is a constant or the address itself. Beyond,
+    it is one LUT per 64 words (a power of two of them up to four, joined by MUXF7 and MUXF8 at no cost), and
+    multiplexers for more.
     """
+    depth = len(table)
     if depth <= 2:
         return 0.0
-    tables = 1 << max(0, (depth - 1).bit_length() - LUT_ADDRESS)
-    overhead = MUX_OVERHEAD if tables > 4 else 0.0
-    return distinct_columns(depth, width) * tables * (1 + overhead)
-
-
-def rom_flip_flops(depth: int, width: int) -> float:
-    """Flip-flops behind a table in logic: one per different column."""
-    return distinct_columns(depth, width) if depth > 1 else 0.0
+    parts = -(-depth // LUT_WORDS)
+    each = float(1 << (parts - 1).bit_length()) if parts <= 4 else parts * (1 + MUX_OVERHEAD)
+    return distinct_columns(table, up_to_complement=True) * each
 
 
 def distributed_ram_luts(depth: int, width: int) -> int:

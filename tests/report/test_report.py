@@ -1,0 +1,204 @@
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from hbnn_hw.estimate import CellCounts, SynthesisResult, estimate
+from hbnn_hw.graph import Graph, Node
+from hbnn_hw.passes import FoldingRequest, lower
+from hbnn_hw.report import ReportInput, render_report
+from hbnn_hw.report.bitmaps import bit_histograms, network_average
+from hbnn_hw.report.chart import Series, line_chart
+from hbnn_hw.report.dataflow import dataflow
+from hbnn_hw.report.figures import percent, significant, whole, with_unit
+from hbnn_hw.target import Target
+from hbnn_hw.verify.result import VerificationResult
+from tests.graphs import random_mlp
+
+VOID = {"meta", "link", "br", "img", "hr", "input", "path", "circle", "rect"}
+FACTS = {
+    "dataset": "digits",
+    "method": "hbnn",
+    "accuracy": 0.9712,
+    "test_images": 597,
+    "seed": 3,
+    "command": "train x",
+}
+VERIFIED = VerificationResult(
+    level="RTL simulation",
+    tool="Verilator 5",
+    images=4,
+    bits=1024,
+    interval_cycles=32,
+    predicted_interval_cycles=32,
+    latency_cycles=70,
+    predicted_latency_cycles=71,
+)
+
+
+class Page(HTMLParser):
+    """Checks nesting and collects text and attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in {"src", "href", "xlink:href"}]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["folded", "unrolled"])
+def source(request):
+    graph = lower(
+        random_mlp(4, (32, 16, 8), coefficients=(4, 2, 1), shared_columns=True),
+        FoldingRequest(pe=4, simd=8, unroll=request.param),
+    )
+    return ReportInput(graph=graph, estimate=estimate(graph, Target()), target=Target(), metadata=FACTS)
+
+
+def spaced(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def test_every_estimated_value_is_on_the_page(source):
+    text = Page(render_report(source)).text
+    for node in source.estimate.nodes:
+        values = (node.name, whole(node.cycles), whole(node.area.luts), whole(node.area.flip_flops))
+        assert all(spaced(value) in text for value in values)
+    total = source.estimate.area
+    for value in (total.luts, total.lut_sites, total.flip_flops, source.target.device.luts):
+        assert spaced(whole(value)) in text
+    assert spaced(with_unit(source.estimate.energy.compute_pj * 1e-12, "J")) in text
+    assert "97.12 %" in text
+    assert "xc7z045ffg900-2" in text
+
+
+def test_the_page_stands_alone(source):
+    page = render_report(source)
+    assert not Page(page).links
+    assert "http" not in page.replace("http-equiv", "")
+    assert "url(" not in page.replace("url(#head)", "")
+    assert "<script" not in page
+
+
+def test_the_same_input_gives_the_same_page(source):
+    assert render_report(source) == render_report(source)
+
+
+def test_what_did_not_run_is_said(source):
+    text = Page(render_report(source)).text
+    assert "type hbnn-hw simulate DIR" in text
+    assert "type hbnn-hw synth DIR" in text
+
+
+def test_synthesis_is_shown_beside_the_estimate_with_its_error(source):
+    counts = CellCounts(lut6=1234, lut_sites=1001, flip_flops=777)
+    result = SynthesisResult(top="net", tool="Yosys 0.70", counts=counts)
+    text = Page(render_report(replace(source, synthesis=result))).text
+    assert spaced(whole(1234)) in text
+    assert "synth DIR" not in text
+    error = 100 * (source.estimate.area.luts / 1234 - 1)
+    assert f"{error:+.1f}".replace("-", "\u2212") in text
+
+
+def test_verification_is_listed_with_its_prediction(source):
+    text = Page(render_report(replace(source, verifications=(VERIFIED,)))).text
+    assert "32, as predicted" in text
+    assert "70, predicted 71" in text
+    assert "simulate DIR" not in text
+
+
+def test_unknown_facts_are_dashes(source):
+    text = Page(render_report(replace(source, metadata={}))).text
+    assert "Data set –" in text
+    assert "unknown" in text
+
+
+HOSTILE = "<script>alert('x')</script>&\"]]>"
+
+
+def test_names_are_escaped(source):
+    last = source.graph.hardware_nodes[-1]
+    nodes = tuple(
+        Node(HOSTILE, n.op, n.inputs) if n is last else n for n in source.graph.nodes if n.name != "bn2"
+    )
+    graph = Graph(HOSTILE, source.graph.input_name, source.graph.input_type, nodes)
+    hostile = ReportInput(
+        graph=graph,
+        estimate=estimate(graph, Target()),
+        target=Target(),
+        metadata={"dataset": HOSTILE, "command": HOSTILE},
+        verifications=(replace(VERIFIED, level=HOSTILE, tool=HOSTILE),),
+    )
+    page = Page(render_report(hostile))
+    assert "script" not in page.tags
+    assert HOSTILE in page.text
+
+
+def test_many_layers_wrap_without_overlap():
+    sizes = (16, *[8] * 11, 4)
+    graph = lower(random_mlp(4, sizes), FoldingRequest(pe=2, simd=4))
+    picture = dataflow(graph, estimate(graph, Target()))
+    assert len({box.y for box in picture.boxes}) > 1
+    for first, second in zip(picture.boxes, picture.boxes[1:], strict=False):
+        assert second.x >= first.x + first.width or second.y >= first.y + first.height
+    assert all(
+        box.x + box.width <= picture.width and box.y + box.height <= picture.height for box in picture.boxes
+    )
+
+
+def test_histograms_count_every_weight(source):
+    for histogram, node in zip(
+        bit_histograms(source.graph), [n for n in source.estimate.nodes if n.layer], strict=True
+    ):
+        assert sum(histogram.counts) == node.layer.rows * node.layer.columns
+        assert sum(histogram.shares) == pytest.approx(1.0)
+        assert histogram.average == pytest.approx(node.layer.average_bits)
+    assert 1.0 <= network_average(source.graph) <= 3.0
+
+
+def test_chart_points_lie_inside_the_frame():
+    chart = line_chart("t", "x", [Series("s", [(1.0, 1.0), (3.0, 3.2)], "a")], here=5.0)
+    left, top, right, bottom = chart.frame
+    assert all(left <= x <= right and top <= y <= bottom for x, y in chart.curves[0].marks)
+    assert chart.here is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (whole(1234567.4), "1 234 567"),
+        (significant(0.012345), "0.0123"),
+        (significant(123456.0), "123 456"),
+        (with_unit(2.5e-7, "s"), "250 ns"),
+        (with_unit(0, "J"), "0 J"),
+        (percent(0.00001), "< 0.1 %"),
+        (percent(0), "0.0 %"),
+    ],
+)
+def test_numbers_as_text(text, expected):
+    assert text.replace("\u202f", " ") == expected
