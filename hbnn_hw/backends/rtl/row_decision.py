@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from amaranth.hdl import Cat, Module, Signal, Value, signed
 
 from hbnn_hw.backends.rtl.rom import concatenate
-from hbnn_hw.backends.rtl.threshold_unit import ThresholdUnit
+from hbnn_hw.backends.rtl.threshold_unit import ThresholdUnit, passed_levels
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.types import TensorType
 
@@ -55,18 +55,21 @@ class RowDecision:
         """Bits of a row's constants."""
         return self.levels * (self.agreement_bits + 1) + 1 if self.levels else self.agreement_bits
 
-    def build(self, m: Module, name: str, agreement: Value, word: Value) -> Value:
-        """Add one row's decision to a module, combinationally; return the output element's signal."""
+    def build(self, m: Module, name: str, agreement: Value, word: Value | int) -> Value:
+        """Add one row's decision to a module, combinationally; return the output element's signal.
+
+        A word from a ROM gets a threshold unit of its own; a constant word becomes part of the logic.
+        """
         result = Signal(self.output_bits, name=f"{name}_result")
         if not self.levels:
             dot = Signal(signed(self.agreement_bits + 2), name=f"{name}_dot")
             m.d.comb += [dot.eq(Cat(0, agreement) - word), result.eq(dot)]
-            return result
-        unit = ThresholdUnit(self.agreement_bits, self.levels)
-        m.submodules[name] = unit
-        m.d.comb += [
-            unit.agreement.eq(agreement),
-            unit.constants.eq(word),
-            result.eq(unit.code),
-        ]
+        elif isinstance(word, int):
+            width = self.agreement_bits + 1
+            levels = [word >> at * width & ((1 << width) - 1) for at in range(self.levels)]
+            inverted = word >> self.levels * width
+            m.d.comb += result.eq(passed_levels(m, agreement, levels, inverted, f"{name}_passed"))
+        else:
+            unit = m.submodules[name] = ThresholdUnit(self.agreement_bits, self.levels)
+            m.d.comb += [unit.agreement.eq(agreement), unit.constants.eq(word), result.eq(unit.code)]
         return result

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, unsigned
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hbnn_hw.backends.rtl.popcount import popcount
 from hbnn_hw.backends.rtl.rom import split
+
+
+def passed_levels(
+    m: Module, agreement: Value, levels: Sequence[Value | int], inverted: Value | int, name: str
+) -> Value:
+    """Count the levels l with ``(agreement >= levels[l]) != inverted``, combinationally.
+
+    Parameters
+    ----------
+    m
+        Module that takes the logic.
+    agreement
+        Unsigned sum.
+    levels, inverted
+        Signals, or constants, from which only the comparison with 0 is left out: it always passes.
+    name
+        Name of the count's signal.
+    """
+    reached = [Const(1) if isinstance(level, int) and level == 0 else agreement >= level for level in levels]
+    return popcount(m, Cat(*(passes ^ inverted for passes in reached)), name)
 
 
 class ThresholdUnit(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
@@ -48,6 +70,5 @@ class ThresholdUnit(wiring.Component):  # type: ignore[misc]  # Amaranth ships n
         """Compare with every level and count."""
         m = Module()
         *levels, inverted = split(self.constants, len(self.agreement) + 1)
-        passed = Cat((self.agreement >= level) ^ inverted for level in levels)
-        m.d.comb += self.code.eq(popcount(m, passed, "passed"))
+        m.d.comb += self.code.eq(passed_levels(m, self.agreement, levels, inverted, "passed"))
         return m
