@@ -61,6 +61,12 @@ class _Count:
     term: str
 
 
+def _times(term: str, factor: int) -> str:
+    """Multiply by a constant with shifts, which synthesis never turns into a DSP slice."""
+    shifts = [bit for bit in range(factor.bit_length()) if factor >> bit & 1]
+    return " + ".join(f"({term} << {bit})" if bit else term for bit in shifts)
+
+
 def _counts(row: int, weights: WeightPlanes, scales: Sequence[int], agreement_bits: int) -> Iterator[_Count]:
     width = count_bits(weights.columns)
     bits, masks = weights.bits[:, row], weights.masks[:, row]
@@ -76,7 +82,7 @@ def _counts(row: int, weights: WeightPlanes, scales: Sequence[int], agreement_bi
                 source=source,
                 flip=to_hex((1 - sign) & mask),
                 mask=None if mask.all() else to_hex(mask),
-                term=term if factor == 1 else f"{term} * {agreement_bits}'d{factor}",
+                term=_times(term, factor),
             )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add, or_
 
-from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -43,13 +45,14 @@ def agreement_counts(
     return counts
 
 
+def times(value: Value, factor: int) -> Value:
+    """Multiply by a positive constant with shifts and adders; synthesis makes no DSP slice of these."""
+    return reduce(add, [value << bit for bit in range(factor.bit_length()) if factor >> bit & 1])
+
+
 def weighted_sum(counts: Sequence[Value], scales: Sequence[int]) -> Value:
     """Add counts with positive integer factors."""
-    terms = [count * scale if scale > 1 else count for count, scale in zip(counts, scales, strict=True)]
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+    return reduce(add, [times(count, scale) for count, scale in zip(counts, scales, strict=True)])
 
 
 class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
@@ -134,11 +137,21 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
         return m
 
     def _contribution(self, m: Module, total: Value) -> Value:
-        """Multiply by the coefficient of the step's plane: a choice between constant multiples."""
+        """Multiply by the coefficient of the step's plane: shifted totals, let through where its bit is 1.
+
+        Written out, because synthesis merges a choice between constant multiples into one multiplier and
+        spends a DSP slice on it.
+        """
         named = Signal(len(total), name="total")
         m.d.comb += named.eq(total)
-        first, *others = self.coefficients
-        product = named * first
-        for plane, coefficient in enumerate(others, start=1):
-            product = Mux(self.plane == plane, named * coefficient, product)
-        return product
+        terms = [
+            Mux(self._has_bit(bit), named << bit, 0) for bit in range(max(self.coefficients).bit_length())
+        ]
+        return reduce(add, terms)
+
+    def _has_bit(self, bit: int) -> Value:
+        """Tell whether the coefficient of the step's plane has a bit."""
+        planes = [p for p, coefficient in enumerate(self.coefficients) if coefficient >> bit & 1]
+        if len(planes) in (0, len(self.coefficients)):
+            return Const(len(planes) > 0, 1)
+        return reduce(or_, [self.plane == plane for plane in planes])
