@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.errors import GraphError, ShapeError
-from hbnn_hw.graph import Graph
+from hbnn_hw.graph import Graph, Node
+from hbnn_hw.ops import EncodeBitPlanes, Mvtu
 from hbnn_hw.types import Integers, Planes, TensorType
 
 LANE_WIDTHS = (8, 16, 32)
@@ -114,3 +115,22 @@ def sample_interval(graph: Graph) -> int:
 def node_cycles(graph: Graph) -> dict[str, int]:
     """Clock cycles per sample of every hardware node, by name."""
     return {node.name: node.hardware.cycles(graph.source_type(node)) for node in graph.hardware_nodes}
+
+
+def input_buffer_words(graph: Graph, node: Node) -> int:
+    """Words of the queue in front of a unit, 0 for none.
+
+    A folded unit takes its whole input during its first pass and nothing afterwards, while the layer before
+    it delivers beat by beat through its whole interval. One sample's words in between decouple the two;
+    without them the intervals of neighbours would add instead of the slower one setting the pace. The
+    first unit needs none where the encoder feeds it directly: the outside stream can deliver a word per
+    clock.
+    """
+    op = node.op
+    if not isinstance(op, Mvtu) or op.scheduled_folding.unrolled:
+        return 0
+    words = op.weights.columns // op.lanes_in
+    fed_by_encoder = any(
+        isinstance(other.op, EncodeBitPlanes) and other.name in node.inputs for other in graph.nodes
+    )
+    return 0 if words == 1 or fed_by_encoder else words

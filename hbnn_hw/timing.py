@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import EncodeBitPlanes, Mvtu, WidthConverter
-from hbnn_hw.streams import input_edge, sample_interval
+from hbnn_hw.ops import Mvtu, WidthConverter
+from hbnn_hw.streams import input_buffer_words, input_edge, sample_interval
 
 FOLDED_DEPTH = 5
 """Clocks from a step's issue to its output beat: operands, counts, contribution, accumulator, output."""
@@ -31,25 +31,6 @@ CONVERTER_DEPTH = 1
 
 FIFO_DEPTH = 1
 """Clocks from a word's entry to its offer at the output of an empty FIFO."""
-
-
-def input_buffer_words(graph: Graph, node: Node) -> int:
-    """Words of the FIFO in front of a unit, 0 for none.
-
-    A folded unit takes its whole input during its first pass and nothing afterwards, while the layer before
-    it delivers beat by beat through its whole interval. One sample's words in between decouple the two;
-    without them the intervals of neighbours would add instead of the slower one setting the pace. The
-    first unit needs none where the encoder feeds it directly: the outside stream can deliver a word per
-    clock.
-    """
-    op = node.op
-    if not isinstance(op, Mvtu) or op.scheduled_folding.unrolled:
-        return 0
-    words = op.weights.columns // op.lanes_in
-    fed_by_encoder = any(
-        isinstance(other.op, EncodeBitPlanes) and other.name in node.inputs for other in graph.nodes
-    )
-    return 0 if words == 1 or fed_by_encoder else words
 
 
 class _Unit(ABC):

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hbnn_hw.backends.rtl.yosys import require, run_yosys
 from hbnn_hw.errors import ToolFailedError
+from hbnn_hw.extras import require
+from hbnn_hw.yosys import run_yosys
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def prove_equal(gold: str, gate: str, *, gold_top: str = "gold", gate_top: str =
         folder = Path(temporary)
         (folder / "gold.v").write_text(gold, encoding="utf-8")
         (folder / "gate.v").write_text(gate, encoding="utf-8")
-        log = run_yosys([*_load("gold", gold_top), *_load("gate", gate_top), *_SOLVE], folder)
+        log = run_yosys([*_load("gold", gold_top), *_load("gate", gate_top), *_SOLVE], folder).log
     if "SAT proof finished - no model found: SUCCESS!" in log:
         return Proof(equal=True)
     if "SAT proof finished - model found: FAIL!" in log:
@@ -98,7 +99,7 @@ def _counterexample(log: str) -> dict[str, int]:
 
 def component_verilog(component: object, name: str) -> str:
     """Convert an Amaranth component to Verilog for a proof; see ``backends.rtl.verilog.to_verilog``."""
-    require("amaranth", "converting a component")
+    require("amaranth", "rtl", "converting a component")
     from hbnn_hw.backends.rtl.verilog import to_verilog
 
     return to_verilog(component, name)

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from hbnn_hw import extras
 from hbnn_hw.backends import rtl
-from hbnn_hw.backends.rtl import yosys
 from hbnn_hw.backends.rtl.top import BUILDERS
-from hbnn_hw.backends.rtl.yosys import run_yosys
 from hbnn_hw.errors import GraphError, ToolFailedError, ToolMissingError
 from hbnn_hw.ops import OPS, HardwareOp
 from hbnn_hw.passes import FoldingRequest, lower
 from hbnn_hw.target import Target
+from hbnn_hw.yosys import run_yosys
 from tests.graphs import random_mlp
 
 
@@ -75,7 +75,7 @@ def test_an_unscheduled_graph_is_refused():
 
 
 def test_missing_packages_are_named_with_the_remedy(small, monkeypatch):
-    monkeypatch.setattr(yosys, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     with pytest.raises(ToolMissingError, match=r"pip install 'hbnn-hw\[rtl\]'"):
         rtl.emit(small, Target())
 

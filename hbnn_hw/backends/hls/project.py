@@ -12,8 +12,14 @@ from hbnn_hw.backends.hls.limits import check_word
 from hbnn_hw.backends.hls.names import identifiers
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph
-from hbnn_hw.ops import Mvtu
-from hbnn_hw.streams import StreamEdge, input_edge, node_cycles, output_edge, sample_interval
+from hbnn_hw.streams import (
+    StreamEdge,
+    input_buffer_words,
+    input_edge,
+    node_cycles,
+    output_edge,
+    sample_interval,
+)
 from hbnn_hw.target import Target
 from hbnn_hw.templating import render, static_text
 from hbnn_hw.verify.vectors import VectorSet
@@ -50,15 +56,8 @@ def _edge_values(name: str, edge: StreamEdge) -> Values:
 
 
 def _fifo_depth(graph: Graph, index: int) -> int:
-    """Depth of the stream in front of a layer.
-
-    A folded unit reads a whole sample in its first steps and then computes on it; a queue of one sample lets
-    its producer go on meanwhile, so that the network's interval is its slowest layer's.
-    """
-    op = graph.hardware_nodes[index].op
-    if not isinstance(op, Mvtu) or op.scheduled_folding.unrolled:
-        return SHALLOW_FIFO
-    return max(SHALLOW_FIFO, op.weights.columns // op.scheduled_folding.simd)
+    """Depth of the stream in front of a layer."""
+    return max(SHALLOW_FIFO, input_buffer_words(graph, graph.hardware_nodes[index]))
 
 
 def _layers(graph: Graph, names: list[str]) -> list[Values]:

@@ -7,7 +7,7 @@ unit.
 
 from __future__ import annotations
 
-from hbnn_hw.backends.rtl.yosys import require
+from hbnn_hw.extras import require
 from hbnn_hw.graph import Graph
 from hbnn_hw.target import Target
 
@@ -36,7 +36,7 @@ def emit(graph: Graph, target: Target) -> dict[str, str]:
         If the graph is not lowered and scheduled.
     """
     for package in ("amaranth", "pyosys"):
-        require(package, "the RTL back end")
+        require(package, "rtl", "the RTL back end")
     # Amaranth costs 0.4 s to import: only who emits pays for it.
     from hbnn_hw.backends.rtl import project
 

@@ -9,10 +9,10 @@ from hbnn_hw.backends.rtl.top import Accelerator, check_chain, text_kernels
 from hbnn_hw.backends.rtl.verilog import to_verilog
 from hbnn_hw.graph import Graph, Node, type_text
 from hbnn_hw.ops import Mvtu
-from hbnn_hw.streams import StreamEdge, input_edge, node_cycles, output_edge
+from hbnn_hw.streams import StreamEdge, input_buffer_words, input_edge, node_cycles, output_edge
 from hbnn_hw.target import Target
 from hbnn_hw.templating import render
-from hbnn_hw.timing import input_buffer_words, interval_cycles, latency_cycles
+from hbnn_hw.timing import interval_cycles, latency_cycles
 
 
 def _parallelism(node: Node) -> str:

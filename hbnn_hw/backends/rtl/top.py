@@ -17,8 +17,7 @@ from hbnn_hw.backends.rtl.stream_buffers import StreamFifo
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import EncodeBitPlanes, HardwareOp, Mvtu, WidthConverter
-from hbnn_hw.streams import StreamEdge, input_edge, output_edge
-from hbnn_hw.timing import input_buffer_words
+from hbnn_hw.streams import StreamEdge, input_buffer_words, input_edge, output_edge
 
 BUILDERS: dict[type[HardwareOp], Callable[..., wiring.Component]] = {
     EncodeBitPlanes: encode_bit_planes.build,

@@ -12,7 +12,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable, Value
 
 from hbnn_hw.backends.rtl.identifiers import identifier
-from hbnn_hw.backends.rtl.yosys import run_yosys
+from hbnn_hw.yosys import run_yosys
 
 _PASSES = (
     "read_rtlil design.il",

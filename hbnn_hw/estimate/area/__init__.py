@@ -14,7 +14,7 @@ from hbnn_hw.estimate.area.constants import Constants, ErrorBand, load_constants
 from hbnn_hw.estimate.area.features import Area, Block, Features
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import EncodeBitPlanes, Mvtu, WidthConverter
-from hbnn_hw.timing import input_buffer_words
+from hbnn_hw.streams import input_buffer_words
 
 
 def node_features(graph: Graph, node: Node) -> Features:
