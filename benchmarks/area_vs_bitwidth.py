@@ -1,7 +1,7 @@
 """Area and time of one layer against its average bitwidth: synthesis, the model, and the paper's scaling.
 
-64 inputs of one bit, 16 rows with thresholds. Three kinds of hardware: unrolled with a bit map per element,
-unrolled with a map per column (shared by all rows), and folded (PE 8, SIMD 8) with columns of equal bitwidth
+64 inputs of one bit, 8 rows with thresholds. Three kinds of hardware: unrolled with a bit map per element,
+unrolled with a map per column (shared by all rows), and folded (PE 4, SIMD 4) with columns of equal bitwidth
 side by side, where fewer bits are fewer clock cycles. The mixes are those of the HBNN paper (1.2 = 85/10/5 %
 of entries with 1/2/3 bits, 1.4 = 70/20/10, 1.6 = 60/20/20); 2.0 and 3.0 are full planes.
 
@@ -37,8 +37,8 @@ from hbnn_hw.estimate.netlist import CellCounts
 from hbnn_hw.streams import sample_interval
 
 RAW = "area_vs_bitwidth.json"
-COLUMNS, ROWS = 64, 16
-LAYER = f"{COLUMNS} one-bit inputs, {ROWS} rows with thresholds; folded with PE 8, SIMD 8"
+COLUMNS, ROWS = 64, 8
+LAYER = f"{COLUMNS} one-bit inputs, {ROWS} rows with thresholds; folded with PE 4, SIMD 4"
 MIXES: tuple[tuple[float, ...], ...] = (
     (1.0,),
     (0.85, 0.1, 0.05),
@@ -48,7 +48,7 @@ MIXES: tuple[tuple[float, ...], ...] = (
     (0.0, 0.0, 1.0),
 )
 STYLES = {
-    "folded, column map": {"map_kind": "tile", "pe": 8, "simd": 8},
+    "folded, column map": {"map_kind": "tile", "pe": 4, "simd": 4},
     "unrolled, column map": {"map_kind": "column"},
     "unrolled, element map": {"map_kind": "element"},
 }

@@ -155,6 +155,14 @@ def test_constants_are_complete_and_not_negative():
     assert all(band.n >= 10 for band in constants.errors.values())
 
 
+def test_the_committed_constants_are_the_fit_of_the_committed_results(benchmark):
+    calibrate, designs = benchmark("calibrate_area"), benchmark("designs")
+    committed = load_constants()
+    refitted = calibrate.fit(designs.load_results(calibrate.RAW), committed)
+    for block, terms in refitted.luts.items():
+        assert committed.luts[block] == pytest.approx(dict(terms), rel=0.02, abs=0.02)
+
+
 def test_the_printed_error_band_is_the_held_out_set_s(benchmark):
     """Every figure of the band is measured again from the committed synthesis results."""
     error, designs = benchmark("estimator_error"), benchmark("designs")
