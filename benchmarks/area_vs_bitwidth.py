@@ -47,15 +47,19 @@ MIXES: tuple[tuple[float, ...], ...] = (
     (0.0, 1.0),
     (0.0, 0.0, 1.0),
 )
+FOLDED, COLUMN, ELEMENT = "folded, column map", "unrolled, column map", "unrolled, element map"
 STYLES = {
-    "folded, column map": {"map_kind": "tile", "pe": 4, "simd": 4},
-    "unrolled, column map": {"map_kind": "column"},
-    "unrolled, element map": {"map_kind": "element"},
+    FOLDED: {"map_kind": "tile", "pe": 4, "simd": 4},
+    COLUMN: {"map_kind": "column"},
+    ELEMENT: {"map_kind": "element"},
 }
 
 
 def designs() -> list[DesignSpec]:
-    """Return all points, cheapest to synthesize first."""
+    """Return all points, cheapest to synthesize first.
+
+    Full planes have no map, so the element-map style has no designs of its own at 1, 2 and 3 bits.
+    """
     return [
         DesignSpec(
             name=f"{style} {LayerSpec(columns=1, rows=1, fractions=mix).average_bits:.1f}",
@@ -64,7 +68,16 @@ def designs() -> list[DesignSpec]:
         )
         for style, options in STYLES.items()
         for mix in MIXES
+        if style != ELEMENT or max(mix) < 1
     ]
+
+
+def all_points(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Describe every design, full planes under both unrolled styles, ordered by style and bitwidth."""
+    points = [point(entry) for entry in entries]
+    full = [row for row in points if row["style"] == COLUMN and row["average_bits"] in {1.0, 2.0, 3.0}]
+    points += [{**row, "style": ELEMENT} for row in full]
+    return sorted(points, key=lambda row: (list(STYLES).index(row["style"]), row["average_bits"]))
 
 
 def point(entry: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +132,7 @@ def main() -> None:
         synthesize_all(designs(), arguments.jobs, partial(save_results, RAW))
     check_sample(arguments.sample)
     entries = load_results(RAW)
-    points = [point(entry) for entry in entries]
+    points = all_points(entries)
     table(points)
     document = {"layer": LAYER, "tool": entries[0]["tool"], "points": points}
     path = Path(hbnn_hw.estimate.__file__).parent / "data" / "area_vs_bitwidth.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hbnn_hw import __version__
-from hbnn_hw.estimate import Estimate, NodeEstimate
+from hbnn_hw.estimate import ErrorBand, Estimate, NodeEstimate, SynthesisResult
 from hbnn_hw.report.bitmaps import bit_histograms, network_average
 from hbnn_hw.report.bitwidth import area_chart, bitwidth_results, time_chart
 from hbnn_hw.report.dataflow import dataflow
@@ -16,6 +16,7 @@ from hbnn_hw.report.figures import (
     fact,
     percent,
     signed_percent,
+    significant,
     whole,
     with_unit,
 )
@@ -88,55 +89,68 @@ def layer_row(node: NodeEstimate, estimate: Estimate) -> LayerRow:
     return LayerRow(node.name, node.kind, (*shape, *figures, energy), share, percent(share, 0), slowest)
 
 
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of the device: its key among the error bands, estimate, synthesized count, and supply."""
+
+    name: str
+    key: str
+    estimated: float
+    synthesized: float | None
+    available: int
+
+    @property
+    def used(self) -> float:
+        """The synthesized count where there is one, else the estimate."""
+        return self.estimated if self.synthesized is None else self.synthesized
+
+
+def resources(source: ReportInput) -> tuple[Resource, ...]:
+    """Pair every resource's estimate with its synthesized count."""
+    area, device = source.estimate.area, source.target.device
+    found = synthesized(source.synthesis)
+    return (
+        Resource("LUT", "luts", area.luts, found["luts"], device.luts),
+        Resource("LUT6 sites, paired", "lut_sites", area.lut_sites, found["lut_sites"], device.luts),
+        Resource("Flip-flops", "flip_flops", area.flip_flops, found["flip_flops"], device.flip_flops),
+        Resource("Block RAM, 36 kbit", "bram36", area.bram36, found["bram36"], device.bram36),
+        Resource("DSP slices", "dsps", area.dsps, found["dsps"], device.dsps),
+    )
+
+
+def synthesized(result: SynthesisResult | None) -> dict[str, float | None]:
+    """Counts of a synthesis by the estimate's names; all None where nothing was synthesized."""
+    if result is None:
+        return dict.fromkeys(("luts", "lut_sites", "flip_flops", "bram36", "dsps"))
+    counts = result.counts
+    return {
+        "luts": counts.luts,
+        "lut_sites": counts.sites,
+        "flip_flops": counts.flip_flops,
+        "bram36": counts.bram36_equivalent,
+        "dsps": counts.dsp,
+    }
+
+
+def resource_row(resource: Resource, band: ErrorBand | None) -> ResourceRow:
+    """Describe a resource; a fitted one has an error band and shows the estimate's deviation."""
+    number = significant if band is None else whole
+    found, share = resource.synthesized, resource.used / resource.available
+    return ResourceRow(
+        name=resource.name,
+        estimated=number(resource.estimated),
+        band=f"±{band.median_pct:.0f} / ±{band.p90_pct:.0f}\u202f%" if band else "by rule",
+        synthesized=UNKNOWN if found is None else number(found),
+        difference=signed_percent(resource.estimated / found) if band and found else UNKNOWN,
+        available=whole(resource.available),
+        occupancy=percent(share, 2),
+        share=min(1.0, share),
+    )
+
+
 def resource_rows(source: ReportInput) -> list[ResourceRow]:
     """Describe every resource of the device."""
-    area, device = source.estimate.area, source.target.device
-    counts = source.synthesis.counts if source.synthesis else None
-    lines = (
-        ("LUT", "luts", area.luts, counts.luts if counts else None, device.luts),
-        ("LUT6 sites, paired", "lut_sites", area.lut_sites, counts.sites if counts else None, device.luts),
-        (
-            "Flip-flops",
-            "flip_flops",
-            area.flip_flops,
-            counts.flip_flops if counts else None,
-            device.flip_flops,
-        ),
-        (
-            "Block RAM, 36 kbit",
-            "bram36",
-            area.bram36,
-            counts.bram36_equivalent if counts else None,
-            device.bram36,
-        ),
-        ("DSP slices", "dsps", float(area.dsps), counts.dsp if counts else None, device.dsps),
-    )
-    rows = []
-    for name, key, estimated, synthesized, available in lines:
-        band = source.estimate.errors.get(key)
-        best = estimated if synthesized is None else synthesized
-        difference = (
-            UNKNOWN
-            if not synthesized or key in {"bram36", "dsps"}
-            else signed_percent(estimated / synthesized)
-        )
-        rows.append(
-            ResourceRow(
-                name=name,
-                estimated=f"{estimated:g}" if key == "bram36" else whole(estimated),
-                band=f"±{band.median_pct:.0f} / ±{band.p90_pct:.0f}\u202f%" if band else "by rule",
-                synthesized=UNKNOWN
-                if synthesized is None
-                else f"{synthesized:g}"
-                if key == "bram36"
-                else whole(synthesized),
-                difference=difference,
-                available=whole(available),
-                occupancy=percent(best / available, 2),
-                share=min(1.0, best / available),
-            )
-        )
-    return rows
+    return [resource_row(item, source.estimate.errors.get(item.key)) for item in resources(source)]
 
 
 def headlines(source: ReportInput) -> list[Headline]:
