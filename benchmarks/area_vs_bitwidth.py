@@ -6,7 +6,7 @@ side by side, where fewer bits are fewer clock cycles. The mixes are those of th
 of entries with 1/2/3 bits, 1.4 = 70/20/10, 1.6 = 60/20/20); 2.0 and 3.0 are full planes.
 
 Without options the committed results are shown and ``hbnn_hw/estimate/data/area_vs_bitwidth.json``, which
-the report plots, is written from them. ``--fresh`` synthesizes all (an hour of CPU time or less),
+the report plots, is written from them. ``--fresh`` synthesizes all (a few minutes of CPU time),
 ``--sample N`` the N cheapest, which are then compared with the committed counts. The last line printed is a
 JSON object.
 """
