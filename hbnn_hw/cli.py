@@ -133,7 +133,9 @@ def csim(
 @app.command()
 def simulate(
     folder: ExportFolder,
-    images: Annotated[int, typer.Option(help="Golden vectors per run.")] = 4,
+    images: Annotated[
+        int | None, typer.Option(help="Golden vectors per run; by default all with Verilator, 4 with Icarus.")
+    ] = None,
     simulator: Annotated[SimulatorChoice, typer.Option(help="Verilator where found, else Icarus.")] = (
         SimulatorChoice.AUTO
     ),
@@ -144,10 +146,13 @@ def simulate(
     """Simulate the exported RTL with cocotb, at full rate and under random stalls, against golden."""
     from hbnn_hw.exported import add_results, open_export
     from hbnn_hw.verify.cosim import run_cosim
-    from hbnn_hw.verify.simulators import choose_simulator
+    from hbnn_hw.verify.simulators import ICARUS_IMAGES, Simulator, choose_simulator
+    from hbnn_hw.verify.vectors import load_vectors
 
     exported = open_export(folder)
     chosen = choose_simulator(None if simulator is SimulatorChoice.AUTO else simulator.value)
+    vectors = load_vectors(folder).n_images
+    images = min(images or (ICARUS_IMAGES if chosen is Simulator.ICARUS else vectors), vectors)
     results = []
     for stall_seed, how in ((None, "at full rate"), (seed, "under random stalls")):
         _say(f"simulating {images} images {how} with {chosen.value}")

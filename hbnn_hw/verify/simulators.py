@@ -39,6 +39,9 @@ REMEDIES = {
 }
 """What to type where a simulator is missing."""
 
+ICARUS_IMAGES = 4
+"""Golden vectors that Icarus simulates unless told otherwise; it is some fifty times slower."""
+
 
 @dataclass(frozen=True, slots=True)
 class FoundSimulator:
