@@ -7,7 +7,7 @@ from hbnn_hw.nn.checkpoint import Golden, LoadedCheckpoint, Metadata, Method, lo
 from hbnn_hw.nn.deploy import deploy
 from hbnn_hw.nn.deployed import DeployedAffine, DeployedLinear
 from hbnn_hw.nn.hbnn import HbnnLinear, residual_planes
-from hbnn_hw.nn.latent import LatentLinear, RealPlanes
+from hbnn_hw.nn.latent import LatentLayer, LatentLinear, RealPlanes
 from hbnn_hw.nn.mlp import Output, mlp
 from hbnn_hw.nn.norms import OutputScale
 from hbnn_hw.nn.train import EpochReport, Loss, TrainConfig, evaluate, train
@@ -22,6 +22,7 @@ __all__ = [
     "Golden",
     "HbnnLinear",
     "Heuristic",
+    "LatentLayer",
     "LatentLinear",
     "LoadedCheckpoint",
     "Loss",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hbnn_hw.nn.latent import LatentLinear, RealPlanes
+from hbnn_hw.nn.latent import LatentLayer, LatentLinear, RealPlanes
 from hbnn_hw.nn.straight_through import straight_through
 
 
@@ -40,14 +40,22 @@ def check_zero(zero: int) -> int:
     return zero
 
 
-class BinaryLinear(LatentLinear):
-    """Linear layer with weights sign(W) ∈ {-1, +1}, sign(0) = +1 (BNN eq. 1), scale exactly 1.
-
-    See :class:`~hbnn_hw.nn.latent.LatentLinear` for parameters and shapes.
-    """
+class BinaryWeights(LatentLayer):
+    """Weights sign(W) ∈ {-1, +1} with sign(0) = +1 (BNN eq. 1) and scale exactly 1."""
 
     @torch.no_grad()
     def planes(self) -> RealPlanes:
         """Return the one full plane sign(W) with mu = (1,)."""
         signs = hard_sign(self.weight, zero=1).unsqueeze(0)
         return RealPlanes(signs, torch.ones(1, device=signs.device))
+
+    def quantized_weight(self) -> Tensor:
+        """Return sign(W), float32 of W's shape, with the straight-through gradient to W."""
+        return binarize(self.weight)
+
+
+class BinaryLinear(BinaryWeights, LatentLinear):
+    """Linear layer with weights sign(W) ∈ {-1, +1}, sign(0) = +1 (BNN eq. 1), scale exactly 1.
+
+    See :class:`~hbnn_hw.nn.latent.LatentLinear` for parameters and shapes.
+    """

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from hbnn_hw.data import Dataset
 from hbnn_hw.nn.hbnn import HbnnLinear
-from hbnn_hw.nn.latent import LatentLinear
+from hbnn_hw.nn.latent import LatentLayer
 
 EVALUATION_BATCH = 2000
 
@@ -153,7 +153,7 @@ class _Steps:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.schedule.step()
-        _for_each(self.model, LatentLinear, LatentLinear.clip_weights_)  # type: ignore[type-abstract]
+        _for_each(self.model, LatentLayer, LatentLayer.clip_weights_)  # type: ignore[type-abstract]
         return loss.item()
 
 
