@@ -67,12 +67,12 @@ def methods_of(
 
 
 def bits_per_weight(model: nn.Module) -> float:
-    """Return the mean bitwidth over all weights of the linear layers; 32 for float layers."""
+    """Return the mean number of stored bits over all weights of the linear layers; 32 for float layers."""
     bits = weights = 0
     for layer in model.modules():
-        if isinstance(layer, hnn.LatentLinear):
-            bits += int((layer.planes().signs != 0).sum())
-            weights += layer.weight.numel()
+        if isinstance(layer, hnn.QuantizedLinear):
+            bits += layer.stored_bits()
+            weights += layer.n_weights
         elif isinstance(layer, nn.Linear):
             bits += 32 * layer.weight.numel()
             weights += layer.weight.numel()

@@ -2,12 +2,20 @@
 
 from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
 from hbnn_hw.nn.binary import BinaryLinear, binarize
-from hbnn_hw.nn.bit_map import Distribution, Heuristic, average_bits, dist_from_avg, generate_bit_map
+from hbnn_hw.nn.bit_map import (
+    Distribution,
+    Granularity,
+    Heuristic,
+    Sharing,
+    average_bits,
+    dist_from_avg,
+    generate_bit_map,
+)
 from hbnn_hw.nn.checkpoint import Golden, LoadedCheckpoint, Metadata, Method, load, save
 from hbnn_hw.nn.deploy import deploy
 from hbnn_hw.nn.deployed import DeployedAffine, DeployedLinear
 from hbnn_hw.nn.hbnn import HbnnLinear, residual_planes
-from hbnn_hw.nn.latent import LatentLayer, LatentLinear, RealPlanes
+from hbnn_hw.nn.latent import LatentLayer, LatentLinear, QuantizedLayer, QuantizedLinear, RealPlanes
 from hbnn_hw.nn.mlp import Output, mlp
 from hbnn_hw.nn.norms import OutputScale
 from hbnn_hw.nn.train import EpochReport, Loss, TrainConfig, evaluate, train
@@ -20,6 +28,7 @@ __all__ = [
     "Distribution",
     "EpochReport",
     "Golden",
+    "Granularity",
     "HbnnLinear",
     "Heuristic",
     "LatentLayer",
@@ -30,7 +39,10 @@ __all__ = [
     "Method",
     "Output",
     "OutputScale",
+    "QuantizedLayer",
+    "QuantizedLinear",
     "RealPlanes",
+    "Sharing",
     "SignActivation",
     "TrainConfig",
     "average_bits",

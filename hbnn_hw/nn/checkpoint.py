@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hbnn_hw.errors import CheckpointError, OutputError
-from hbnn_hw.nn.latent import LatentLayer
+from hbnn_hw.nn.latent import QuantizedLayer
 from hbnn_hw.nn.registry import build, describe
 
 FORMAT = "hbnn_hw.checkpoint"
@@ -346,7 +346,7 @@ def _load_state(model: nn.Sequential, state: object) -> None:
 
 def _check_buffers(model: nn.Sequential) -> None:
     for name, module in model.named_children():
-        if isinstance(module, LatentLayer):
+        if isinstance(module, QuantizedLayer):
             try:
                 module.check_buffers()
             except ValueError as error:

@@ -230,7 +230,7 @@ def test_all_unsupported_modules_are_named_at_once():
         deploy(model)
     text = str(caught.value)
     assert "'conv' (Conv1d), 'drop' (LSTM)" in text
-    assert "supported are BitPlaneInput, LatentLinear, BatchNorm1d, OutputScale, SignActivation" in text
+    assert "supported are BitPlaneInput, QuantizedLinear, BatchNorm1d, OutputScale, SignActivation" in text
     assert "deployable" not in text
 
 
