@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hbnn_hw.errors import CaptureError, RangeError, ShapeError
-from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
+from hbnn_hw.nn.activations import BitPlaneInput, SignActivation, StochasticSign
 from hbnn_hw.nn.deployed import EXACT_FLOAT32, DeployedAffine, DeployedLinear
 from hbnn_hw.nn.latent import QuantizedLinear, RealPlanes
-from hbnn_hw.nn.norms import OutputScale
+from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR, integer_scales
 
 Reals = NDArray[np.float64]
@@ -132,13 +132,14 @@ class _Lowering:
         self.stage = _Accumulators(name, scale * self.stage.scale, bias)
 
     def add_batchnorm(self, name: str, module: nn.Module) -> None:
-        assert isinstance(module, nn.BatchNorm1d)
+        assert isinstance(module, nn.BatchNorm1d | ShiftBatchNorm1d)
         accumulators = self._accumulators(name, module)
         if module.num_features != self.features:
             raise ShapeError(
                 f"{_title(name, module)} must have {self.features} features, not {module.num_features}"
             )
-        slope, offset = _batchnorm_affine(name, module)
+        affine = _batchnorm_affine if isinstance(module, nn.BatchNorm1d) else _shift_affine
+        slope, offset = affine(name, module)
         self._add_affine(name, slope * accumulators.scale, slope * accumulators.bias + offset)
 
     def add_output_scale(self, name: str, module: nn.Module) -> None:
@@ -199,8 +200,10 @@ _HANDLERS: dict[type[nn.Module], _Handler] = {
     BitPlaneInput: _Lowering.add_input,
     QuantizedLinear: _Lowering.add_linear,
     nn.BatchNorm1d: _Lowering.add_batchnorm,
+    ShiftBatchNorm1d: _Lowering.add_batchnorm,
     OutputScale: _Lowering.add_output_scale,
     SignActivation: _Lowering.add_sign,
+    StochasticSign: _Lowering.add_sign,
     nn.Dropout: _Lowering.skip,
     nn.Identity: _Lowering.skip,
 }
@@ -258,8 +261,18 @@ def _reals(values: Tensor) -> Reals:
     return values.detach().cpu().numpy().astype(np.float64)
 
 
-def _batchnorm_affine(name: str, norm: nn.BatchNorm1d) -> tuple[Reals, Reals]:
+def _shift_affine(name: str, norm: nn.Module) -> tuple[Reals, Reals]:
+    """Return the power-of-two slopes and the offset of shift-based normalization, float64 (features,)."""
+    assert isinstance(norm, ShiftBatchNorm1d)
+    slope, offset = norm.affine()
+    if not bool(torch.isfinite(slope).all()):
+        raise CaptureError(f"AP2 of the slopes of {_title(name, norm)} must be finite")
+    return _reals(slope), _reals(offset)
+
+
+def _batchnorm_affine(name: str, norm: nn.Module) -> tuple[Reals, Reals]:
     """Return slope and offset of evaluation-mode batch normalization, float64 (features,)."""
+    assert isinstance(norm, nn.BatchNorm1d)
     if norm.running_mean is None or norm.running_var is None:
         raise CaptureError(f"{_title(name, norm)} must track running statistics (track_running_stats=True)")
     variance = _reals(norm.running_var) + norm.eps

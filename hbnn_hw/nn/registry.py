@@ -10,15 +10,17 @@ import torch
 from torch import nn
 
 from hbnn_hw.errors import CheckpointError
-from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
+from hbnn_hw.nn.activations import BitPlaneInput, SignActivation, StochasticSign
 from hbnn_hw.nn.binary import BinaryLinear
 from hbnn_hw.nn.hbnn import HbnnLinear
 from hbnn_hw.nn.latent import Plain
-from hbnn_hw.nn.norms import OutputScale
+from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
 
 _LINEAR = {"in_features": int, "out_features": int, "bias": bool}
 _BATCHNORM = {"num_features": int, "eps": float, "momentum": float, "affine": bool}
-_HBNN = _LINEAR | {"distribution": list, "heuristic": str, "frozen": bool}
+_SHIFT_NORM = {"num_features": int, "eps": float, "momentum": float}
+_MAP = {"distribution": list, "heuristic": str, "frozen": bool, "granularity": list}
+_PAPERS_MAP = frozenset({"granularity"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,13 @@ class Kind:
         Its class; the constructor takes ``fields`` as keywords.
     fields
         Name and exact type of every field of its description.
+    optional
+        Names of the fields that a description may leave out, as the constructor's defaults.
     """
 
     module: type[nn.Module]
     fields: Mapping[str, type]
+    optional: frozenset[str] = frozenset()
 
     def describe(self, module: nn.Module) -> dict[str, Plain]:
         """Return the fields of ``module`` as plain values."""
@@ -50,10 +55,13 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "bit_plane_input": Kind(BitPlaneInput, {"bits": int, "scaled": bool}),
     "sign": Kind(SignActivation, {"zero": int}),
+    "stochastic_sign": Kind(StochasticSign, {"zero": int, "seed": int}),
     "binary_linear": Kind(BinaryLinear, _LINEAR),
-    "hbnn_linear": Kind(HbnnLinear, _HBNN),
+    "hbnn_linear": Kind(HbnnLinear, _LINEAR | _MAP, _PAPERS_MAP),
     "output_scale": Kind(OutputScale, {}),
     "batchnorm1d": Kind(nn.BatchNorm1d, _BATCHNORM),
+    "shift_batchnorm1d": Kind(ShiftBatchNorm1d, _SHIFT_NORM),
+    "shift_batchnorm2d": Kind(ShiftBatchNorm2d, _SHIFT_NORM),
     "linear": Kind(nn.Linear, _LINEAR),
     "hardtanh": Kind(nn.Hardtanh, {"min_val": float, "max_val": float}),
     "dropout": Kind(nn.Dropout, {"p": float}),
@@ -134,12 +142,13 @@ def _build_layer(index: int, layer: object) -> tuple[str, nn.Module]:
 
 
 def _check_fields(name: str, kind: Kind, fields: dict[str, Any]) -> None:
-    if fields.keys() != kind.fields.keys():
+    if not kind.fields.keys() - kind.optional <= fields.keys() <= kind.fields.keys():
         raise CheckpointError(
             f"layer {name!r} must have the fields {sorted(kind.fields)}, not {sorted(map(str, fields))}"
         )
-    for field, expected in kind.fields.items():
-        if type(fields[field]) is not expected:
+    for field, value in fields.items():
+        expected = kind.fields[field]
+        if type(value) is not expected:
             raise CheckpointError(
-                f"field {field!r} of layer {name!r} must be {expected.__name__}, not {fields[field]!r:.80}"
+                f"field {field!r} of layer {name!r} must be {expected.__name__}, not {value!r:.80}"
             )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hbnn_hw.data import Dataset
-from hbnn_hw.nn.hbnn import HbnnLinear
+from hbnn_hw.nn.hbnn import HbnnWeights
 from hbnn_hw.nn.latent import LatentLayer
 
 EVALUATION_BATCH = 2000
@@ -104,12 +104,12 @@ def train(model: nn.Module, dataset: Dataset, config: TrainConfig, on_epoch: Pro
         steps = _Steps(model, dataset, config)
         for epoch in range(config.epochs):
             if epoch < config.map_share * config.epochs:
-                _for_each(model, HbnnLinear, HbnnLinear.refresh_bit_map)
+                _for_each(model, HbnnWeights, HbnnWeights.refresh_bit_map)  # type: ignore[type-abstract]
             loss = steps.run_epoch()
             if on_epoch is not None:
                 accuracy = evaluate(model, dataset.x_test, dataset.y_test)
                 on_epoch(EpochReport(epoch + 1, config.epochs, loss, accuracy))
-        _for_each(model, HbnnLinear, HbnnLinear.freeze)
+        _for_each(model, HbnnWeights, HbnnWeights.freeze)  # type: ignore[type-abstract]
     model.eval()
 
 
