@@ -12,52 +12,92 @@ from hbnn_hw.nn.bit_map import (
     generate_bit_map,
 )
 from hbnn_hw.nn.checkpoint import Golden, LoadedCheckpoint, Metadata, Method, load, save
+from hbnn_hw.nn.conv import BinaryConv2d, HbnnConv2d, LatentConv2d, Padding, QuantizedConv2d
 from hbnn_hw.nn.deploy import deploy
 from hbnn_hw.nn.deployed import DeployedAffine, DeployedLinear
+from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
+from hbnn_hw.nn.flexor import AlphaInit, FlexorLinear, SharpnessSchedule, XorGradient, xor_signs
 from hbnn_hw.nn.hbnn import HbnnLinear, HbnnWeights, binarize_residuals, residual_planes
+from hbnn_hw.nn.hbnn_activation import HbnnActivation, calibrate_activations
 from hbnn_hw.nn.latent import LatentLayer, LatentLinear, QuantizedLayer, QuantizedLinear, RealPlanes
-from hbnn_hw.nn.mlp import Output, mlp
+from hbnn_hw.nn.mlp import Norm, Output, mlp
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
 from hbnn_hw.nn.optimizers import GlorotScale, ShiftAdaMax, glorot_coefficient, glorot_groups
 from hbnn_hw.nn.shift import ap2
+from hbnn_hw.nn.slb import SlbLinear, WeightState, hard_state, value_set
+from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, recalibrate
+from hbnn_hw.nn.temperature import (
+    CosineTemperature,
+    ExponentialTemperature,
+    LinearTemperature,
+    TemperatureSchedule,
+    WarmRestartTemperature,
+)
 from hbnn_hw.nn.train import EpochReport, Loss, TrainConfig, evaluate, train
+from hbnn_hw.nn.xor_matrix import FlattenLayout, FlattenOrder, XorScheme, decode_weights
 
 __all__ = [
+    "AlphaInit",
+    "BinaryConv2d",
     "BinaryLinear",
     "BitPlaneInput",
+    "CosineTemperature",
     "DeployedAffine",
     "DeployedLinear",
     "Distribution",
     "EpochReport",
+    "ExponentialTemperature",
+    "FlattenLayout",
+    "FlattenOrder",
+    "FlexorLinear",
     "GlorotScale",
     "Golden",
     "Granularity",
+    "HbnnActivation",
+    "HbnnConv2d",
     "HbnnLinear",
     "HbnnWeights",
     "Heuristic",
+    "LatentConv2d",
     "LatentLayer",
     "LatentLinear",
+    "LinearTemperature",
     "LoadedCheckpoint",
     "Loss",
     "Metadata",
     "Method",
+    "Norm",
     "Output",
     "OutputScale",
+    "Padding",
+    "QuantizedConv2d",
     "QuantizedLayer",
     "QuantizedLinear",
     "RealPlanes",
     "Sharing",
+    "SharpnessSchedule",
     "ShiftAdaMax",
     "ShiftBatchNorm1d",
     "ShiftBatchNorm2d",
     "SignActivation",
+    "SlbLinear",
+    "StateBatchNorm1d",
     "StochasticSign",
+    "TemperatureSchedule",
+    "ThermometerInput",
+    "ThresholdInput",
     "TrainConfig",
+    "WarmRestartTemperature",
+    "WeightState",
+    "XorGradient",
+    "XorScheme",
     "ap2",
     "average_bits",
     "binarize",
     "binarize_residuals",
     "binarize_stochastic",
+    "decode_weights",
+    "calibrate_activations",
     "deploy",
     "dist_from_avg",
     "evaluate",
@@ -65,9 +105,13 @@ __all__ = [
     "glorot_coefficient",
     "glorot_groups",
     "hard_sigmoid",
+    "hard_state",
     "load",
     "mlp",
+    "recalibrate",
     "residual_planes",
     "save",
     "train",
+    "value_set",
+    "xor_signs",
 ]

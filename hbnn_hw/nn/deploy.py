@@ -17,9 +17,13 @@ from torch import Tensor, nn
 
 from hbnn_hw.errors import CaptureError, RangeError, ShapeError
 from hbnn_hw.nn.activations import BitPlaneInput, SignActivation, StochasticSign
+from hbnn_hw.nn.conv import QuantizedConv2d
 from hbnn_hw.nn.deployed import EXACT_FLOAT32, DeployedAffine, DeployedLinear
+from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
+from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import QuantizedLinear, RealPlanes
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d
+from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR, integer_scales
 
 Reals = NDArray[np.float64]
@@ -200,6 +204,7 @@ _HANDLERS: dict[type[nn.Module], _Handler] = {
     BitPlaneInput: _Lowering.add_input,
     QuantizedLinear: _Lowering.add_linear,
     nn.BatchNorm1d: _Lowering.add_batchnorm,
+    StateBatchNorm1d: _Lowering.add_batchnorm,
     ShiftBatchNorm1d: _Lowering.add_batchnorm,
     OutputScale: _Lowering.add_output_scale,
     SignActivation: _Lowering.add_sign,
@@ -208,6 +213,13 @@ _HANDLERS: dict[type[nn.Module], _Handler] = {
     nn.Identity: _Lowering.skip,
 }
 _FLOAT_LAYERS = (nn.Linear, nn.Conv2d, nn.Hardtanh, nn.ReLU)
+_TRAINING_ONLY: dict[type[nn.Module], str] = {
+    QuantizedConv2d: "quantized convolutions train, but have no hardware form yet: use quantized linear layers",
+    HbnnActivation: "HbnnActivation trains, but has no hardware form yet: use SignActivation",
+    ThresholdInput: "ThresholdInput has no hardware form yet: encode the data before, or use BitPlaneInput",
+    ThermometerInput: "ThermometerInput has no hardware form yet: encode the data before, or use BitPlaneInput",
+}
+"""Layers of ours that cannot be lowered, and what to do instead."""
 
 
 def _find_handler(module: nn.Module) -> _Handler | None:
@@ -242,7 +254,12 @@ def _refusal(offenders: dict[str, nn.Module]) -> str:
             "; nn.Linear, nn.Hardtanh and the like compute in float and are not deployable: "
             "train with BinaryLinear or HbnnLinear and SignActivation instead"
         )
-    return text
+    reasons = [
+        reason
+        for kind, reason in _TRAINING_ONLY.items()
+        if any(isinstance(child, kind) for child in offenders.values())
+    ]
+    return "; ".join([text, *reasons])
 
 
 def _title(name: str, module: nn.Module) -> str:
