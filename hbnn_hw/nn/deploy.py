@@ -213,11 +213,12 @@ _HANDLERS: dict[type[nn.Module], _Handler] = {
     nn.Identity: _Lowering.skip,
 }
 _FLOAT_LAYERS = (nn.Linear, nn.Conv2d, nn.Hardtanh, nn.ReLU)
+_ENCODE = "{} has no hardware form yet: encode the data before, or use BitPlaneInput"
 _TRAINING_ONLY: dict[type[nn.Module], str] = {
-    QuantizedConv2d: "quantized convolutions train, but have no hardware form yet: use quantized linear layers",
+    QuantizedConv2d: "convolutions train, but have no hardware form yet: use quantized linear layers",
     HbnnActivation: "HbnnActivation trains, but has no hardware form yet: use SignActivation",
-    ThresholdInput: "ThresholdInput has no hardware form yet: encode the data before, or use BitPlaneInput",
-    ThermometerInput: "ThermometerInput has no hardware form yet: encode the data before, or use BitPlaneInput",
+    ThresholdInput: _ENCODE.format("ThresholdInput"),
+    ThermometerInput: _ENCODE.format("ThermometerInput"),
 }
 """Layers of ours that cannot be lowered, and what to do instead."""
 
