@@ -13,6 +13,18 @@ from hbnn_hw.nn.bit_map import (
 )
 from hbnn_hw.nn.checkpoint import Golden, LoadedCheckpoint, Metadata, Method, load, save
 from hbnn_hw.nn.conv import BinaryConv2d, HbnnConv2d, LatentConv2d, Padding, QuantizedConv2d
+from hbnn_hw.nn.convert import (
+    BnnSpec,
+    ConvertSpec,
+    FlexorSpec,
+    FloatSpec,
+    HbnnActivationSpec,
+    HbnnSpec,
+    LayerSpec,
+    SignSpec,
+    SlbSpec,
+    convert,
+)
 from hbnn_hw.nn.deploy import deploy
 from hbnn_hw.nn.deployed import DeployedAffine, DeployedLinear
 from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
@@ -26,6 +38,7 @@ from hbnn_hw.nn.optimizers import GlorotScale, ShiftAdaMax, glorot_coefficient, 
 from hbnn_hw.nn.shift import ap2
 from hbnn_hw.nn.slb import SlbLinear, WeightState, hard_state, value_set
 from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, recalibrate
+from hbnn_hw.nn.summary import LayerSummary, ModelSummary, summary
 from hbnn_hw.nn.temperature import (
     CosineTemperature,
     ExponentialTemperature,
@@ -41,6 +54,8 @@ __all__ = [
     "BinaryConv2d",
     "BinaryLinear",
     "BitPlaneInput",
+    "BnnSpec",
+    "ConvertSpec",
     "CosineTemperature",
     "DeployedAffine",
     "DeployedLinear",
@@ -50,22 +65,29 @@ __all__ = [
     "FlattenLayout",
     "FlattenOrder",
     "FlexorLinear",
+    "FlexorSpec",
+    "FloatSpec",
     "GlorotScale",
     "Golden",
     "Granularity",
     "HbnnActivation",
+    "HbnnActivationSpec",
     "HbnnConv2d",
     "HbnnLinear",
+    "HbnnSpec",
     "HbnnWeights",
     "Heuristic",
     "LatentConv2d",
     "LatentLayer",
     "LatentLinear",
+    "LayerSpec",
+    "LayerSummary",
     "LinearTemperature",
     "LoadedCheckpoint",
     "Loss",
     "Metadata",
     "Method",
+    "ModelSummary",
     "Norm",
     "Output",
     "OutputScale",
@@ -80,7 +102,9 @@ __all__ = [
     "ShiftBatchNorm1d",
     "ShiftBatchNorm2d",
     "SignActivation",
+    "SignSpec",
     "SlbLinear",
+    "SlbSpec",
     "StateBatchNorm1d",
     "StochasticSign",
     "TemperatureSchedule",
@@ -97,6 +121,7 @@ __all__ = [
     "binarize_residuals",
     "binarize_stochastic",
     "calibrate_activations",
+    "convert",
     "decode_weights",
     "deploy",
     "dist_from_avg",
@@ -111,6 +136,7 @@ __all__ = [
     "recalibrate",
     "residual_planes",
     "save",
+    "summary",
     "train",
     "value_set",
     "xor_signs",

@@ -33,7 +33,8 @@ class Residuals:
     Attributes
     ----------
     signs
-        One tensor per plane, the shape of the values: -1, +1, or 0 where the entry lacks the plane.
+        One tensor per plane, the shape of the values: -1, +1, or 0 where the entry lacks the plane; empty
+        if they were not asked for.
     mu
         One scalar per plane, or (batch, 1, ...) with a scale per sample.
     values
@@ -47,7 +48,13 @@ class Residuals:
 
 @torch.no_grad()
 def binarize_residuals(
-    values: Tensor, bit_map: Tensor, n_planes: int, mu: Tensor | None = None, *, per_sample: bool = False
+    values: Tensor,
+    bit_map: Tensor,
+    n_planes: int,
+    mu: Tensor | None = None,
+    *,
+    per_sample: bool = False,
+    keep_signs: bool = False,
 ) -> Residuals:
     """Binarize what is left over, plane after plane, over the entries that have the plane (HBNN eq. 5).
 
@@ -66,30 +73,37 @@ def binarize_residuals(
         float32 (planes,): scales to use instead of the means.
     per_sample
         Whether the first dimension is a batch and every sample has means of its own.
+    keep_signs
+        Whether the signs are wanted, not their scaled sum alone.
     """
-    # Float arithmetic throughout: masks as comparisons would cost several times as much.
+    # Float arithmetic in place: comparisons, and fresh memory for every step, cost several times as much.
     bits = bit_map.to(values.dtype)
-    residual, total = values.detach(), torch.zeros_like(values)
+    residual, total = values.detach().clone(), torch.zeros_like(values)
+    sign, scratch = torch.empty_like(residual), torch.empty_like(residual)
     signs, scales = [], []
     for plane in range(n_planes):
         mask = (bits - plane).clamp_(0.0, 1.0)
         # An entry with the plane: sign(±1 or 0, minus a half); one without it: sign(0).
-        sign = residual.sign().mul_(mask).sub_(mask, alpha=0.5).sign_()
-        scale = _mean_magnitude(residual * sign, mask, per_sample) if mu is None else mu[plane]
-        step = sign * scale
-        residual = residual - step
-        total = total + step
-        signs.append(sign)
+        torch.sign(residual, out=sign).mul_(mask).sub_(mask, alpha=0.5).sign_()
+        if keep_signs:
+            signs.append(sign.clone())
+        if mu is None:
+            scale = _mean(torch.mul(residual, sign, out=scratch), mask.sum(), per_sample)
+        else:
+            scale = mu[plane]
         scales.append(scale)
+        sign.mul_(scale)
+        residual.sub_(sign)
+        total.add_(sign)
     return Residuals(tuple(signs), tuple(scales), total)
 
 
-def _mean_magnitude(magnitudes: Tensor, mask: Tensor, per_sample: bool) -> Tensor:
-    """Return the mean over the entries of ``mask``; magnitudes are 0 elsewhere."""
-    n_entries = mask.sum().clamp(min=1)
+def _mean(magnitudes: Tensor, n_entries: Tensor, per_sample: bool) -> Tensor:
+    """Return the mean magnitude of the entries that count; all others are 0."""
     if not per_sample:
-        return magnitudes.sum() / n_entries
-    return magnitudes.sum(dim=list(range(1, magnitudes.dim())), keepdim=True) / n_entries
+        return magnitudes.sum() / n_entries.clamp(min=1)
+    sums = magnitudes.sum(dim=list(range(1, magnitudes.dim())), keepdim=True)
+    return sums / n_entries.clamp(min=1)
 
 
 def residual_planes(weights: Tensor, bit_map: Tensor, n_planes: int, mu: Tensor | None = None) -> RealPlanes:
@@ -111,7 +125,7 @@ def residual_planes(weights: Tensor, bit_map: Tensor, n_planes: int, mu: Tensor 
     RealPlanes
         Signs (planes, ...) and scales.
     """
-    residuals = binarize_residuals(weights, bit_map, n_planes, mu)
+    residuals = binarize_residuals(weights, bit_map, n_planes, mu, keep_signs=True)
     return RealPlanes(torch.stack(residuals.signs), torch.stack(residuals.mu))
 
 
