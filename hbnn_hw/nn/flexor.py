@@ -63,7 +63,8 @@ class _XorSigns(torch.autograd.Function):
         # Parities are sums of up to n_in ones, which a half-precision product could round.
         with torch.autocast(encrypted.device.type, enabled=False):
             ones = (encrypted >= 0).to(encrypted.dtype) @ matrix.to(encrypted.dtype).mT
-        signs = torch.remainder(ones, 2.0).mul_(2.0).sub_(1.0)
+        # The parity of a count is twice the fraction of its half: exact, and faster than a remainder.
+        signs = ones.mul_(0.5).frac_().mul_(4.0).sub_(1.0)
         ctx.gradient = gradient
         ctx.save_for_backward(encrypted, matrix, s_tanh, signs)
         return signs
@@ -76,14 +77,14 @@ class _XorSigns(torch.autograd.Function):
             return _exact_gradient(gradients[0], encrypted, taps, s_tanh), None, None, None
         # The parity times the product of all taps is the output y, and 1 / s_i = s_i: the factor of the
         # other taps is y s_i, so that the sum over the outputs is one matrix product.
-        result = ((gradients[0] * signs) @ taps) * hard_sign(encrypted, zero=1)
+        result = ((gradients[0] * signs) @ taps).mul_(hard_sign(encrypted, zero=1))
         if ctx.gradient is XorGradient.PUBLISHED:
-            result = result * _window(encrypted, s_tanh)
+            result.mul_(_window(encrypted, s_tanh))
         return result, None, None, None
 
 
 def _window(encrypted: Tensor, s_tanh: Tensor) -> Tensor:
-    return s_tanh * (1 - torch.tanh(s_tanh * encrypted).square())
+    return torch.mul(encrypted, s_tanh).tanh_().square_().neg_().add_(1).mul_(s_tanh)
 
 
 def _exact_gradient(gradient: Tensor, encrypted: Tensor, taps: Tensor, s_tanh: Tensor) -> Tensor:
@@ -279,7 +280,8 @@ class FlexorLinear(QuantizedLinear):
 
     def quantized_weight(self) -> Tensor:
         """Return ``sum_q alpha_q b_q``, float32 (out, in), with the gradients to both factors."""
-        return (self.alpha.unsqueeze(-1) * self.signs()).sum(0)
+        terms = self.alpha.unsqueeze(-1) * self.signs()
+        return terms[0] if self.n_planes == 1 else terms.sum(0)
 
     @torch.no_grad()
     def planes(self) -> RealPlanes:

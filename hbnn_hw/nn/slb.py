@@ -41,14 +41,15 @@ class _TanhPair(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, half: Tensor, inverse: Tensor) -> Tensor:  # noqa: ANN401 - torch gives no type
-        weight = torch.tanh(half[0] * inverse)
+        weight = torch.mul(half[0], inverse).tanh_()
         ctx.save_for_backward(weight, inverse)
         return weight
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
         weight, inverse = ctx.saved_tensors
-        return ((1 - weight * weight) * (gradients[0] * inverse)).unsqueeze(0), None
+        slope = weight.square().neg_().add_(1).mul_(gradients[0]).mul_(inverse)
+        return slope.unsqueeze(0), None
 
 
 class _SoftValue(torch.autograd.Function):
@@ -66,6 +67,7 @@ class _SoftValue(torch.autograd.Function):
             share = level.sub(top).mul_(inverse).exp_()
             total += share
             weighted.add_(share, alpha=value)
+        del share
         weight = weighted.div_(total)
         ctx.values = values
         ctx.save_for_backward(logits, inverse, weight, top.mul_(inverse).add_(total.log_()))
@@ -74,12 +76,10 @@ class _SoftValue(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
         logits, inverse, weight, log_total = ctx.saved_tensors
-        scaled = gradients[0] * inverse
-        result = torch.empty_like(logits)
-        for value, level, row in zip(ctx.values, logits, result, strict=True):
-            torch.mul(level, inverse, out=row)
-            row.sub_(log_total).exp_().mul_(value - weight).mul_(scaled)
-        return result, None, None
+        result = logits.mul(inverse)
+        for value, row in zip(ctx.values, result, strict=True):
+            row.sub_(log_total).exp_().mul_(gradients[0]).mul_(value - weight)
+        return result.mul_(inverse), None, None
 
 
 def soft_weight(logits: Tensor, inverse: Tensor, bits: int) -> Tensor:
