@@ -4,6 +4,7 @@ A step is forward pass, cross-entropy, backward pass, Adam and, for latent weigh
 take turns, round after round, so that a change of the speed of the machine meets all alike; the median of
 the rounds counts. HBNN bit maps are computed once an epoch, not in a step, and are timed apart. The quantized
 networks have sign activations where the float one has Hardtanh.
+
 The last line printed is a JSON object: ratios of the step times, ``{"mlp": {...}, "cnn": {...}}``.
 """
 

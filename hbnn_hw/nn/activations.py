@@ -129,7 +129,7 @@ class BitPlaneInput(nn.Module):
             If a code is not a whole number in the range.
         """
         codes = x.to(torch.float32)
-        self._check(codes)
+        self._check(codes.detach())
         return (2 * codes - self.bound) * self.scale
 
     def _check(self, codes: Tensor) -> None:
