@@ -1,24 +1,31 @@
 """HBNN activations: planes per position, scales per sample in training, constants afterwards."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
 from torch import nn
 
+from hbnn_hw import data
 from hbnn_hw.errors import CaptureError
 from hbnn_hw.nn import (
     BinaryLinear,
     BitPlaneInput,
     HbnnActivation,
+    HbnnLinear,
     Heuristic,
+    OutputScale,
+    TrainConfig,
     calibrate_activations,
     deploy,
     dist_from_avg,
+    evaluate,
     generate_bit_map,
     load,
     residual_planes,
     save,
+    train,
 )
 
 THREE = ((1, 0.5), (2, 0.25), (3, 0.25))
@@ -175,3 +182,19 @@ def test_deploy_refuses_it_by_name_with_a_way_out():
         CaptureError, match=r"'3' \(HbnnActivation\).*HbnnActivation trains, but has no hardware"
     ):
         deploy(model)
+
+
+def test_the_training_loop_fits_calibrates_and_freezes_it():
+    whole = data.load("digits")
+    small = dataclasses.replace(whole, x_train=whole.x_train[:640], y_train=whole.y_train[:640])
+    torch.manual_seed(0)
+    act = HbnnActivation((24,))
+    model = nn.Sequential(
+        BitPlaneInput(5), HbnnLinear(64, 24), nn.BatchNorm1d(24), act, HbnnLinear(24, 10), OutputScale(0.2)
+    )
+    train(model, small, TrainConfig(epochs=12, batch_size=64))
+    assert act.frozen
+    assert bool((act.mu > 0).all())
+    # Maps are fitted anew in the first 60 % of the epochs; the running mean is younger than that.
+    assert int(act.batches_seen) == 5 * 10
+    assert evaluate(model, small.x_test, small.y_test) > 0.4
