@@ -77,18 +77,19 @@ def binarize_residuals(
         Whether the signs are wanted, not their scaled sum alone.
     """
     # Float arithmetic in place: comparisons, and fresh memory for every step, cost several times as much.
-    bits = bit_map.to(values.dtype)
+    bits = bit_map.to(values.dtype, memory_format=torch.contiguous_format)
     residual, total = values.detach().clone(), torch.zeros_like(values)
-    sign, scratch = torch.empty_like(residual), torch.empty_like(residual)
+    sign, product, mask = torch.empty_like(residual), torch.empty_like(residual), torch.empty_like(bits)
     signs, scales = [], []
     for plane in range(n_planes):
-        mask = (bits - plane).clamp_(0.0, 1.0)
+        torch.clamp(bits, 0.0, 1.0, out=mask)
+        bits.sub_(1.0)
         # An entry with the plane: sign(±1 or 0, minus a half); one without it: sign(0).
         torch.sign(residual, out=sign).mul_(mask).sub_(mask, alpha=0.5).sign_()
         if keep_signs:
             signs.append(sign.clone())
         if mu is None:
-            scale = _mean(torch.mul(residual, sign, out=scratch), mask.sum(), per_sample)
+            scale = _mean(torch.mul(residual, sign, out=product), mask.sum(), per_sample)
         else:
             scale = mu[plane]
         scales.append(scale)
