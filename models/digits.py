@@ -4,7 +4,7 @@ from hbnn_hw.data import DatasetName
 from hbnn_hw.nn import Method, TrainConfig
 from models.recipe import methods_of
 
-RATES = {Method.SLB: 2e-2, Method.FLEXOR: 1e-3}
+RATES = {Method.SLB: 3e-2, Method.FLEXOR: 1e-3}
 """As for MNIST."""
 
 RECIPES = tuple(methods_of("digits", DatasetName.DIGITS, (64,), TrainConfig(epochs=40, batch_size=64), RATES))

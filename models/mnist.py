@@ -4,7 +4,7 @@ from hbnn_hw.data import DatasetName
 from hbnn_hw.nn import Loss, Method, TrainConfig
 from models.recipe import methods_of
 
-RATES = {Method.SLB: 2e-2, Method.FLEXOR: 1e-3}
+RATES = {Method.SLB: 3e-2, Method.FLEXOR: 1e-3}
 """SLB's soft weights fit the training images too well at smaller steps. FleXOR's encrypted weights learn
 within a window of width 1 / S_tanh, narrower than a latent weight's."""
 

@@ -30,7 +30,7 @@ class TemperatureSchedule(ABC):
     """
 
     initial: float = 1.0
-    final: float = 1e-2
+    final: float = 0.04
     start: float = 0.0
     end: float = 0.95
 
