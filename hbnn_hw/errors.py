@@ -16,6 +16,10 @@ class CaptureError(HbnnError):
     """A PyTorch module cannot be lowered; names the module path, its type and the remedy."""
 
 
+class ConversionError(HbnnError):
+    """A float network cannot be quantized as asked; lists every layer that cannot, with the reason."""
+
+
 class GraphError(HbnnError):
     """An IR graph is malformed; names the node."""
 

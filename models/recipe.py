@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from hbnn_hw.nn.train import Progress
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR
 
 GOLDEN_PER_CLASS = 10
-METHODS = (hnn.Method.BNN, hnn.Method.HBNN, hnn.Method.FLOAT)
+METHODS = (hnn.Method.BNN, hnn.Method.HBNN, hnn.Method.SLB, hnn.Method.FLEXOR, hnn.Method.FLOAT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,21 +59,27 @@ class Recipe:
 
 
 def methods_of(
-    prefix: str, dataset: DatasetName, hidden: tuple[int, ...], config: hnn.TrainConfig
+    prefix: str,
+    dataset: DatasetName,
+    hidden: tuple[int, ...],
+    config: hnn.TrainConfig,
+    rates: Mapping[hnn.Method, float] = MappingProxyType({}),
 ) -> Iterable[Recipe]:
-    """Yield one recipe a training method, alike in everything else."""
+    """Yield one recipe a training method, alike in everything but the step sizes in ``rates``."""
     for method in METHODS:
         name = f"{prefix}_{method.value}"
-        yield Recipe(name=name, dataset=dataset, method=method, hidden=hidden, config=config)
+        rate = rates.get(method, config.learning_rate)
+        own = replace(config, learning_rate=rate)
+        yield Recipe(name=name, dataset=dataset, method=method, hidden=hidden, config=own)
 
 
 def bits_per_weight(model: nn.Module) -> float:
-    """Return the mean bitwidth over all weights of the linear layers; 32 for float layers."""
+    """Return the mean number of stored bits over all weights of the linear layers; 32 for float layers."""
     bits = weights = 0
     for layer in model.modules():
-        if isinstance(layer, hnn.LatentLinear):
-            bits += int((layer.planes().signs != 0).sum())
-            weights += layer.weight.numel()
+        if isinstance(layer, hnn.QuantizedLinear):
+            bits += layer.stored_bits()
+            weights += layer.n_weights
         elif isinstance(layer, nn.Linear):
             bits += 32 * layer.weight.numel()
             weights += layer.weight.numel()

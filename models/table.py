@@ -17,7 +17,9 @@ _HEAD = f"""# Reference networks
 Trained by the recipes in this folder, one seeded command each. Every layer's weights are quantized, the first
 and the last included; activations are signs; pixels enter as bipolar bit-planes (8 for MNIST, 5 for digits).
 A hidden layer is linear, batch normalization, sign; the output layer is linear and one positive scale.
-The HBNN rows have 70 / 20 / 10 % of 1, 2 and 3 bits per weight, one map entry per weight, middle-out.
+The HBNN rows have 70 / 20 / 10 % of 1, 2 and 3 bits per weight, one map entry per weight, middle-out. The SLB
+rows choose each weight from -1 and +1, temperature 1 to 0.04 over 95 % of the training. The FleXOR rows store
+8 bits for 10 weights, two taps per XOR output, flattened in the paper's order, one alpha per output.
 
 *Deployed* is the accuracy with the constants that hardware has (plane scales as integers within
 {DEFAULT_SCALE_ERROR:.0%}, float32 affines), *trained* that of the network as PyTorch trained it, both on the

@@ -15,7 +15,7 @@ from hbnn_hw.scales import DEFAULT_SCALE_ERROR
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "models"
 SETS = ("digits", "mnist")
-QUANTIZED = [f"{dataset}_{method}" for dataset in SETS for method in ("bnn", "hbnn")]
+QUANTIZED = [f"{dataset}_{method}" for dataset in SETS for method in ("bnn", "hbnn", "slb", "flexor")]
 ALL = [*QUANTIZED, *(f"{dataset}_float" for dataset in SETS)]
 
 
@@ -68,6 +68,8 @@ def test_the_accuracies_clear_their_bars():
     accuracy = {name: checkpoint(name).metadata.accuracy for name in ALL}
     assert accuracy["mnist_bnn"] >= 0.973
     assert accuracy["mnist_hbnn"] >= accuracy["mnist_bnn"]
+    assert accuracy["mnist_slb"] >= 0.975
+    assert accuracy["mnist_flexor"] >= 0.968
     assert accuracy["digits_bnn"] >= 0.94
     assert accuracy["digits_hbnn"] >= accuracy["digits_bnn"]
 
@@ -79,7 +81,7 @@ def test_a_checkpoint_says_what_it_is(name):
     assert known.metadata.dataset == dataset
     assert known.metadata.method is Method(method)
     assert known.metadata.bits_per_weight == pytest.approx(
-        {"bnn": 1, "hbnn": 1.4, "float": 32}[method], abs=0.001
+        {"bnn": 1, "hbnn": 1.4, "slb": 1, "flexor": 0.8, "float": 32}[method], abs=0.001
     )
     assert f"--recipe {name} --seed {known.metadata.seed} " in known.metadata.command
     assert (FOLDER / f"{name}.pt").stat().st_size < 2_000_000

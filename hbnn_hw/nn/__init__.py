@@ -1,46 +1,143 @@
 """Training layers, their deployed twins and model files: the part of the toolkit that needs PyTorch."""
 
-from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
-from hbnn_hw.nn.binary import BinaryLinear, binarize
-from hbnn_hw.nn.bit_map import Distribution, Heuristic, average_bits, dist_from_avg, generate_bit_map
+from hbnn_hw.nn.activations import BitPlaneInput, SignActivation, StochasticSign
+from hbnn_hw.nn.binary import BinaryLinear, binarize, binarize_stochastic, hard_sigmoid
+from hbnn_hw.nn.bit_map import (
+    Distribution,
+    Granularity,
+    Heuristic,
+    Sharing,
+    average_bits,
+    dist_from_avg,
+    generate_bit_map,
+)
 from hbnn_hw.nn.checkpoint import Golden, LoadedCheckpoint, Metadata, Method, load, save
+from hbnn_hw.nn.conv import BinaryConv2d, HbnnConv2d, LatentConv2d, Padding, QuantizedConv2d
+from hbnn_hw.nn.convert import (
+    BnnSpec,
+    ConvertSpec,
+    FlexorSpec,
+    FloatSpec,
+    HbnnActivationSpec,
+    HbnnSpec,
+    LayerSpec,
+    SignSpec,
+    SlbSpec,
+    convert,
+)
 from hbnn_hw.nn.deploy import deploy
 from hbnn_hw.nn.deployed import DeployedAffine, DeployedLinear
-from hbnn_hw.nn.hbnn import HbnnLinear, residual_planes
-from hbnn_hw.nn.latent import LatentLinear, RealPlanes
-from hbnn_hw.nn.mlp import Output, mlp
-from hbnn_hw.nn.norms import OutputScale
+from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
+from hbnn_hw.nn.flexor import AlphaInit, FlexorLinear, SharpnessSchedule, XorGradient, xor_signs
+from hbnn_hw.nn.hbnn import HbnnLinear, HbnnWeights, binarize_residuals, residual_planes
+from hbnn_hw.nn.hbnn_activation import HbnnActivation, calibrate_activations
+from hbnn_hw.nn.latent import LatentLayer, LatentLinear, QuantizedLayer, QuantizedLinear, RealPlanes
+from hbnn_hw.nn.mlp import Norm, Output, mlp
+from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
+from hbnn_hw.nn.optimizers import GlorotScale, ShiftAdaMax, glorot_coefficient, glorot_groups
+from hbnn_hw.nn.shift import ap2
+from hbnn_hw.nn.slb import SlbLinear, WeightState, hard_state, value_set
+from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, recalibrate
+from hbnn_hw.nn.summary import LayerSummary, ModelSummary, summary
+from hbnn_hw.nn.temperature import (
+    CosineTemperature,
+    ExponentialTemperature,
+    LinearTemperature,
+    TemperatureSchedule,
+    WarmRestartTemperature,
+)
 from hbnn_hw.nn.train import EpochReport, Loss, TrainConfig, evaluate, train
+from hbnn_hw.nn.xor_matrix import FlattenLayout, FlattenOrder, XorScheme, decode_weights
 
 __all__ = [
+    "AlphaInit",
+    "BinaryConv2d",
     "BinaryLinear",
     "BitPlaneInput",
+    "BnnSpec",
+    "ConvertSpec",
+    "CosineTemperature",
     "DeployedAffine",
     "DeployedLinear",
     "Distribution",
     "EpochReport",
+    "ExponentialTemperature",
+    "FlattenLayout",
+    "FlattenOrder",
+    "FlexorLinear",
+    "FlexorSpec",
+    "FloatSpec",
+    "GlorotScale",
     "Golden",
+    "Granularity",
+    "HbnnActivation",
+    "HbnnActivationSpec",
+    "HbnnConv2d",
     "HbnnLinear",
+    "HbnnSpec",
+    "HbnnWeights",
     "Heuristic",
+    "LatentConv2d",
+    "LatentLayer",
     "LatentLinear",
+    "LayerSpec",
+    "LayerSummary",
+    "LinearTemperature",
     "LoadedCheckpoint",
     "Loss",
     "Metadata",
     "Method",
+    "ModelSummary",
+    "Norm",
     "Output",
     "OutputScale",
+    "Padding",
+    "QuantizedConv2d",
+    "QuantizedLayer",
+    "QuantizedLinear",
     "RealPlanes",
+    "Sharing",
+    "SharpnessSchedule",
+    "ShiftAdaMax",
+    "ShiftBatchNorm1d",
+    "ShiftBatchNorm2d",
     "SignActivation",
+    "SignSpec",
+    "SlbLinear",
+    "SlbSpec",
+    "StateBatchNorm1d",
+    "StochasticSign",
+    "TemperatureSchedule",
+    "ThermometerInput",
+    "ThresholdInput",
     "TrainConfig",
+    "WarmRestartTemperature",
+    "WeightState",
+    "XorGradient",
+    "XorScheme",
+    "ap2",
     "average_bits",
     "binarize",
+    "binarize_residuals",
+    "binarize_stochastic",
+    "calibrate_activations",
+    "convert",
+    "decode_weights",
     "deploy",
     "dist_from_avg",
     "evaluate",
     "generate_bit_map",
+    "glorot_coefficient",
+    "glorot_groups",
+    "hard_sigmoid",
+    "hard_state",
     "load",
     "mlp",
+    "recalibrate",
     "residual_planes",
     "save",
+    "summary",
     "train",
+    "value_set",
+    "xor_signs",
 ]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hbnn_hw.errors import RangeError
-from hbnn_hw.nn.binary import binarize, check_zero
+from hbnn_hw.nn.binary import binarize, binarize_stochastic, check_zero
 from hbnn_hw.nn.latent import Plain
 
 LARGEST_INPUT_BITS = 16
@@ -39,6 +39,54 @@ class SignActivation(nn.Module):
     def extra_repr(self) -> str:
         """Show the sign of 0 in the module's text form."""
         return f"zero={self.zero:+d}"
+
+
+class StochasticSign(SignActivation):
+    """In training +1 with probability ``clip((x + 1) / 2, 0, 1)``, else -1; in evaluation ``sign(x)``.
+
+    The gradient is the saturated straight-through one. Source: BNN eq. 2 and 3; the authors' Torch models
+    train so. Deployed it is a :class:`SignActivation`.
+
+    Parameters
+    ----------
+    zero
+        The sign of 0 in evaluation.
+    seed
+        Seeds the layer's own random numbers; give every layer its own seed.
+
+    Attributes
+    ----------
+    generator
+        The source of randomness, on the device of the last training batch. It is no part of the state
+        dictionary; a copy of the module goes on from the same place.
+    """
+
+    def __init__(self, zero: int = 1, seed: int = 0) -> None:
+        super().__init__(zero)
+        self.seed = seed
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ±1 for every element of ``x``, drawn in training."""
+        if not self.training:
+            return super().forward(x)
+        if self.generator.device.type != x.device.type:
+            self.generator = torch.Generator(x.device).manual_seed(self.seed)
+        return binarize_stochastic(x, self.generator)
+
+    def config(self) -> dict[str, Plain]:
+        """Return the constructor's arguments as plain values."""
+        return super().config() | {"seed": self.seed}
+
+    def extra_repr(self) -> str:
+        """Show sign of 0 and seed in the module's text form."""
+        return f"{super().extra_repr()}, seed={self.seed}"
+
+    def __deepcopy__(self, memo: dict[int, object]) -> StochasticSign:
+        copy = StochasticSign(self.zero, self.seed).train(self.training)
+        copy.generator = torch.Generator(self.generator.device).set_state(self.generator.get_state())
+        memo[id(self)] = copy
+        return copy
 
 
 class BitPlaneInput(nn.Module):
@@ -81,7 +129,7 @@ class BitPlaneInput(nn.Module):
             If a code is not a whole number in the range.
         """
         codes = x.to(torch.float32)
-        self._check(codes)
+        self._check(codes.detach())
         return (2 * codes - self.bound) * self.scale
 
     def _check(self, codes: Tensor) -> None:

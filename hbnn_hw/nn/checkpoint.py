@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hbnn_hw.errors import CheckpointError, OutputError
-from hbnn_hw.nn.latent import LatentLinear
+from hbnn_hw.nn.encoders import ThermometerInput
+from hbnn_hw.nn.hbnn_activation import HbnnActivation
+from hbnn_hw.nn.latent import QuantizedLayer
 from hbnn_hw.nn.registry import build, describe
 
 FORMAT = "hbnn_hw.checkpoint"
@@ -45,6 +47,8 @@ _DAMAGE = (
     struct.error,
 )
 """What torch's safe reader has been seen, or may be expected, to raise on damaged archives."""
+_CHECKED = (QuantizedLayer, HbnnActivation, ThermometerInput)
+"""Layers that know which buffers they could not have computed."""
 REMEDY = 'save it with hbnn_hw.save(model, example_input, "model.pt")'
 
 
@@ -54,6 +58,8 @@ class Method(Enum):
     FLOAT = "float"
     BNN = "bnn"
     HBNN = "hbnn"
+    SLB = "slb"
+    FLEXOR = "flexor"
     OTHER = "other"
 
 
@@ -346,7 +352,7 @@ def _load_state(model: nn.Sequential, state: object) -> None:
 
 def _check_buffers(model: nn.Sequential) -> None:
     for name, module in model.named_children():
-        if isinstance(module, LatentLinear):
+        if isinstance(module, _CHECKED):
             try:
                 module.check_buffers()
             except ValueError as error:

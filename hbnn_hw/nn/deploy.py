@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hbnn_hw.errors import CaptureError, RangeError, ShapeError
-from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
+from hbnn_hw.nn.activations import BitPlaneInput, SignActivation, StochasticSign
+from hbnn_hw.nn.conv import QuantizedConv2d
 from hbnn_hw.nn.deployed import EXACT_FLOAT32, DeployedAffine, DeployedLinear
-from hbnn_hw.nn.latent import LatentLinear, RealPlanes
-from hbnn_hw.nn.norms import OutputScale
-from hbnn_hw.scales import DEFAULT_SCALE_ERROR, IntegerScales, integer_scales
+from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
+from hbnn_hw.nn.hbnn_activation import HbnnActivation
+from hbnn_hw.nn.latent import QuantizedLinear, RealPlanes
+from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d
+from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d
+from hbnn_hw.scales import DEFAULT_SCALE_ERROR, integer_scales
 
 Reals = NDArray[np.float64]
 
@@ -35,10 +39,13 @@ class _Integers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Accumulators:
-    """What a linear layer left: real value = ``scale · integer + bias``, until an affine takes it."""
+    """What a linear layer left: real value = ``scale · integer + bias``, until an affine takes it.
+
+    ``scale`` and ``bias`` are float64 (features,).
+    """
 
     name: str
-    scale: float
+    scale: Reals
     bias: Reals
 
 
@@ -110,7 +117,7 @@ class _Lowering:
         self.stage = _Integers(module.scale, module.bound)
 
     def add_linear(self, name: str, module: nn.Module) -> None:
-        assert isinstance(module, LatentLinear)
+        assert isinstance(module, QuantizedLinear)
         if isinstance(self.stage, _Codes):
             raise CaptureError(
                 f"{_title(name, module)} must read integers; begin the network with BitPlaneInput(bits)"
@@ -121,21 +128,22 @@ class _Lowering:
             raise ShapeError(
                 f"{_title(name, module)} must have {self.features} inputs, not {module.in_features}"
             )
-        linear, scales = _integer_linear(name, module, self.scale_error)
+        linear, scale = _integer_linear(name, module, self.scale_error)
         _check_exact(name, linear, self.stage.bound)
         self._put(name, linear)
         self.features = module.out_features
         bias = np.zeros(module.out_features) if module.bias is None else _reals(module.bias)
-        self.stage = _Accumulators(name, scales.factor * self.stage.scale, bias)
+        self.stage = _Accumulators(name, scale * self.stage.scale, bias)
 
     def add_batchnorm(self, name: str, module: nn.Module) -> None:
-        assert isinstance(module, nn.BatchNorm1d)
+        assert isinstance(module, nn.BatchNorm1d | ShiftBatchNorm1d)
         accumulators = self._accumulators(name, module)
         if module.num_features != self.features:
             raise ShapeError(
                 f"{_title(name, module)} must have {self.features} features, not {module.num_features}"
             )
-        slope, offset = _batchnorm_affine(name, module)
+        affine = _batchnorm_affine if isinstance(module, nn.BatchNorm1d) else _shift_affine
+        slope, offset = affine(name, module)
         self._add_affine(name, slope * accumulators.scale, slope * accumulators.bias + offset)
 
     def add_output_scale(self, name: str, module: nn.Module) -> None:
@@ -143,9 +151,7 @@ class _Lowering:
         accumulators = self._accumulators(name, module)
         # Decimal's exp is correctly rounded, libm's is not: every machine gets the same constant.
         slope = float(Decimal(float(module.log_scale.detach())).exp())
-        self._add_affine(
-            name, np.full(accumulators.bias.shape, slope * accumulators.scale), slope * accumulators.bias
-        )
+        self._add_affine(name, slope * accumulators.scale, slope * accumulators.bias)
 
     def add_sign(self, name: str, module: nn.Module) -> None:
         assert isinstance(module, SignActivation)
@@ -174,8 +180,7 @@ class _Lowering:
     def _close(self) -> None:
         """Give a linear layer without a norm its own affine."""
         if isinstance(self.stage, _Accumulators):
-            slope = np.full(self.stage.bias.shape, self.stage.scale)
-            self._add_affine(f"{self.stage.name}_affine", slope, self.stage.bias)
+            self._add_affine(f"{self.stage.name}_affine", self.stage.scale, self.stage.bias)
 
     def _add_affine(self, name: str, alpha: Reals, beta: Reals) -> None:
         with np.errstate(over="ignore"):
@@ -197,19 +202,30 @@ _Handler = Callable[[_Lowering, str, nn.Module], None]
 
 _HANDLERS: dict[type[nn.Module], _Handler] = {
     BitPlaneInput: _Lowering.add_input,
-    LatentLinear: _Lowering.add_linear,
+    QuantizedLinear: _Lowering.add_linear,
     nn.BatchNorm1d: _Lowering.add_batchnorm,
+    StateBatchNorm1d: _Lowering.add_batchnorm,
+    ShiftBatchNorm1d: _Lowering.add_batchnorm,
     OutputScale: _Lowering.add_output_scale,
     SignActivation: _Lowering.add_sign,
+    StochasticSign: _Lowering.add_sign,
     nn.Dropout: _Lowering.skip,
     nn.Identity: _Lowering.skip,
 }
 _FLOAT_LAYERS = (nn.Linear, nn.Conv2d, nn.Hardtanh, nn.ReLU)
+_ENCODE = "{} has no hardware form yet: encode the data before, or use BitPlaneInput"
+_TRAINING_ONLY: dict[type[nn.Module], str] = {
+    QuantizedConv2d: "convolutions train, but have no hardware form yet: use quantized linear layers",
+    HbnnActivation: "HbnnActivation trains, but has no hardware form yet: use SignActivation",
+    ThresholdInput: _ENCODE.format("ThresholdInput"),
+    ThermometerInput: _ENCODE.format("ThermometerInput"),
+}
+"""Layers of ours that cannot be lowered, and what to do instead."""
 
 
 def _find_handler(module: nn.Module) -> _Handler | None:
     # A subclass may compute something else, so only the methods' own base class is matched as a base.
-    return _HANDLERS.get(LatentLinear if isinstance(module, LatentLinear) else type(module))
+    return _HANDLERS.get(QuantizedLinear if isinstance(module, QuantizedLinear) else type(module))
 
 
 def _handler(module: nn.Module) -> _Handler:
@@ -239,7 +255,12 @@ def _refusal(offenders: dict[str, nn.Module]) -> str:
             "; nn.Linear, nn.Hardtanh and the like compute in float and are not deployable: "
             "train with BinaryLinear or HbnnLinear and SignActivation instead"
         )
-    return text
+    reasons = [
+        reason
+        for kind, reason in _TRAINING_ONLY.items()
+        if any(isinstance(child, kind) for child in offenders.values())
+    ]
+    return "; ".join([text, *reasons])
 
 
 def _title(name: str, module: nn.Module) -> str:
@@ -258,8 +279,18 @@ def _reals(values: Tensor) -> Reals:
     return values.detach().cpu().numpy().astype(np.float64)
 
 
-def _batchnorm_affine(name: str, norm: nn.BatchNorm1d) -> tuple[Reals, Reals]:
+def _shift_affine(name: str, norm: nn.Module) -> tuple[Reals, Reals]:
+    """Return the power-of-two slopes and the offset of shift-based normalization, float64 (features,)."""
+    assert isinstance(norm, ShiftBatchNorm1d)
+    slope, offset = norm.affine()
+    if not bool(torch.isfinite(slope).all()):
+        raise CaptureError(f"AP2 of the slopes of {_title(name, norm)} must be finite")
+    return _reals(slope), _reals(offset)
+
+
+def _batchnorm_affine(name: str, norm: nn.Module) -> tuple[Reals, Reals]:
     """Return slope and offset of evaluation-mode batch normalization, float64 (features,)."""
+    assert isinstance(norm, nn.BatchNorm1d)
     if norm.running_mean is None or norm.running_var is None:
         raise CaptureError(f"{_title(name, norm)} must track running statistics (track_running_stats=True)")
     variance = _reals(norm.running_var) + norm.eps
@@ -270,25 +301,25 @@ def _batchnorm_affine(name: str, norm: nn.BatchNorm1d) -> tuple[Reals, Reals]:
     return slope, offset
 
 
-def _integer_linear(
-    name: str, module: LatentLinear, scale_error: float
-) -> tuple[DeployedLinear, IntegerScales]:
-    planes = _inhabited(module.planes())
-    if planes.mu.numel() == 0:
-        raise CaptureError(f"{_title(name, module)} must have at least one weight with a bit")
+def _integer_linear(name: str, module: QuantizedLinear, scale_error: float) -> tuple[DeployedLinear, Reals]:
+    """Return the layer over integers, and the real value of one accumulator step, float64 (out,)."""
     try:
+        planes = _inhabited(module.planes())
+        if planes.mu.numel() == 0:
+            raise CaptureError("the layer must have at least one weight with a bit")
         scales = integer_scales(planes.mu.tolist(), scale_error)
-    except RangeError as error:
+    except (CaptureError, RangeError) as error:
         raise CaptureError(f"{_title(name, module)}: {error}") from error
     bits = (planes.signs > 0).to(torch.uint8)
     mask = (planes.signs != 0).to(torch.uint8)
-    return DeployedLinear(bits, mask, scales.coefficients), scales
+    rows = np.ones(module.out_features) if planes.row_scale is None else _reals(planes.row_scale)
+    return DeployedLinear(bits, mask, scales.coefficients), rows * scales.factor
 
 
 def _inhabited(planes: RealPlanes) -> RealPlanes:
     """Drop planes that no entry has, as small layers do not fill every share of a distribution."""
     keep = planes.signs.flatten(1).any(dim=1)
-    return RealPlanes(planes.signs[keep].cpu(), planes.mu[keep].cpu())
+    return RealPlanes(planes.signs[keep].cpu(), planes.mu[keep].cpu(), planes.row_scale)
 
 
 def _check_exact(name: str, linear: DeployedLinear, bound: int) -> None:

@@ -1,4 +1,4 @@
-"""What every linear layer with quantized weights has in common, whatever its training method."""
+"""What every layer with quantized weights has in common, whatever its training method."""
 
 from __future__ import annotations
 
@@ -19,33 +19,161 @@ Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RealPlanes:
-    """Quantized weights as signed planes with real scales: ``W = sum_p mu[p] * signs[p]``.
+    """Quantized weights as signed planes with real scales: ``W[r] = rho[r] * sum_p mu[p] * signs[p, r]``.
 
     Attributes
     ----------
     signs
-        float32 (planes, out, in), values -1, 0, +1; 0 where the entry does not have the plane.
+        float32 (planes, *weight shape), values -1, 0, +1; 0 where the entry does not have the plane.
     mu
         float32 (planes,), the scale of each plane; 0 for a plane that no entry has.
+    row_scale
+        float32 (out,), rho: one more factor, of any sign, for each output; None where all are 1.
     """
 
     signs: Tensor
     mu: Tensor
+    row_scale: Tensor | None = None
 
     def values(self) -> Tensor:
-        """Return the quantized weight matrix, float32 (out, in)."""
+        """Return the quantized weights, float32 of the weight's shape."""
         # A loop over the few planes in order, so that the sum does not depend on a reduction's tree.
         total = self.mu[0] * self.signs[0]
         for mu, sign in zip(self.mu[1:], self.signs[1:], strict=True):
             total = total + mu * sign
-        return total
+        if self.row_scale is None:
+            return total
+        return self.row_scale.view(-1, *[1] * (total.dim() - 1)) * total
 
 
-class LatentLinear(nn.Module, ABC):
+class QuantizedLayer(nn.Module, ABC):
+    """A layer whose weights are a sum of planes, whatever parameters a training method makes them of.
+
+    Attributes
+    ----------
+    bias
+        float32 (out,), or None.
+    """
+
+    bias: nn.Parameter | None
+
+    @abstractmethod
+    def planes(self) -> RealPlanes:
+        """Return the weights as hardware has them; carries no gradient."""
+
+    @abstractmethod
+    def quantized_weight(self) -> Tensor:
+        """Return the weights, float32 (out, ...), with the method's own gradient to its parameters."""
+
+    def stored_bits(self) -> int:
+        """Count the weight bits that hardware has to store [bit]; scales and bit maps come on top."""
+        return int((self.planes().signs != 0).sum())
+
+    @abstractmethod
+    def config(self) -> dict[str, Plain]:
+        """Return the constructor's arguments as plain values."""
+
+    def check_buffers(self) -> None:
+        """Raise ValueError if a loaded buffer holds what the layer could not have computed."""
+
+    def extra_repr(self) -> str:
+        """Show the plain configuration in the module's text form."""
+        return ", ".join(f"{key}={value}" for key, value in self.config().items())
+
+
+class QuantizedLinear(QuantizedLayer):
+    """``y = x Wᵀ + b`` with quantized weights W (out, in): the shape of a linear layer, for every method.
+
+    Parameters
+    ----------
+    in_features, out_features
+        Sizes, at least 1. Input (batch, in) float32, output (batch, out) float32.
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        if in_features < 1 or out_features < 1:
+            raise ValueError(
+                f"a linear layer must have at least 1 input and output, not {in_features}, {out_features}"
+            )
+        self.in_features = in_features
+        self.out_features = out_features
+
+    @property
+    def fan_in(self) -> int:
+        """Number of inputs of one output value."""
+        return self.in_features
+
+    @property
+    def fan_out(self) -> int:
+        """Number of output values that one input value reaches."""
+        return self.out_features
+
+    @property
+    def n_weights(self) -> int:
+        """Entries of the weight matrix."""
+        return self.in_features * self.out_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, in) to (batch, out) with quantized weights."""
+        return F.linear(x, self.quantized_weight(), self.bias)
+
+    def config(self) -> dict[str, Plain]:
+        """Return the constructor's arguments as plain values."""
+        return {
+            "in_features": self.in_features,
+            "out_features": self.out_features,
+            "bias": self.bias is not None,
+        }
+
+
+class LatentLayer(QuantizedLayer):
+    """A layer with latent float weights W that a quantizer Q maps to planes.
+
+    A training method is a class between this one and a layer shape: it defines :meth:`planes`. A layer shape
+    (:class:`LatentLinear`, :class:`~hbnn_hw.nn.conv.LatentConv2d`) defines the forward pass. Gradient,
+    clipping and the plain form follow.
+
+    Attributes
+    ----------
+    weight
+        float32 (out, ...), the latent weights, kept in [-1, 1] by :meth:`clip_weights_`.
+    """
+
+    weight: nn.Parameter
+
+    @property
+    @abstractmethod
+    def fan_in(self) -> int:
+        """Number of inputs of one output value."""
+
+    @property
+    @abstractmethod
+    def fan_out(self) -> int:
+        """Number of output values that one input value reaches."""
+
+    def _make_parameters(self, shape: tuple[int, ...], *, bias: bool) -> None:
+        self.weight = nn.Parameter(torch.empty(shape))
+        self.register_parameter("bias", nn.Parameter(torch.zeros(shape[0])) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the latent weights from Glorot's uniform distribution, as the BNN code does."""
+        bound = math.sqrt(6.0 / (self.fan_in + self.fan_out))
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def quantized_weight(self) -> Tensor:
+        """Return Q(W), float32 of W's shape, with the straight-through gradient to W."""
+        return straight_through(self.weight, self.planes().values())
+
+    @torch.no_grad()
+    def clip_weights_(self) -> None:
+        """Clip the latent weights to [-1, 1] in place; BNN Algorithm 1 does so after every update."""
+        self.weight.clamp_(-1.0, 1.0)
+
+
+class LatentLinear(QuantizedLinear, LatentLayer):
     """``y = x Q(W)ᵀ + b`` with latent float weights W that the quantizer Q maps to planes.
-
-    A training method derives from this class and defines :meth:`planes`; forward pass, gradient, clipping
-    and deployment follow.
 
     Parameters
     ----------
@@ -60,54 +188,6 @@ class LatentLinear(nn.Module, ABC):
         float32 (out, in), the latent weights, kept in [-1, 1] by :meth:`clip_weights_`.
     """
 
-    weight: nn.Parameter
-    bias: nn.Parameter | None
-
     def __init__(self, in_features: int, out_features: int, *, bias: bool = False) -> None:
-        super().__init__()
-        if in_features < 1 or out_features < 1:
-            raise ValueError(
-                f"a linear layer must have at least 1 input and output, not {in_features}, {out_features}"
-            )
-        self.in_features = in_features
-        self.out_features = out_features
-        self.weight = nn.Parameter(torch.empty(out_features, in_features))
-        self.register_parameter("bias", nn.Parameter(torch.zeros(out_features)) if bias else None)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw the latent weights from Glorot's uniform distribution, as the BNN code does."""
-        bound = math.sqrt(6.0 / (self.in_features + self.out_features))
-        nn.init.uniform_(self.weight, -bound, bound)
-
-    @abstractmethod
-    def planes(self) -> RealPlanes:
-        """Quantize the latent weights; carries no gradient."""
-
-    def quantized_weight(self) -> Tensor:
-        """Return Q(W), float32 (out, in), with the straight-through gradient to W."""
-        return straight_through(self.weight, self.planes().values())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, in) to (batch, out) with quantized weights."""
-        return F.linear(x, self.quantized_weight(), self.bias)
-
-    @torch.no_grad()
-    def clip_weights_(self) -> None:
-        """Clip the latent weights to [-1, 1] in place; BNN Algorithm 1 does so after every update."""
-        self.weight.clamp_(-1.0, 1.0)
-
-    def config(self) -> dict[str, Plain]:
-        """Return the constructor's arguments as plain values."""
-        return {
-            "in_features": self.in_features,
-            "out_features": self.out_features,
-            "bias": self.bias is not None,
-        }
-
-    def check_buffers(self) -> None:
-        """Raise ValueError if a loaded buffer holds what the layer could not have computed."""
-
-    def extra_repr(self) -> str:
-        """Show the plain configuration in the module's text form."""
-        return ", ".join(f"{key}={value}" for key, value in self.config().items())
+        super().__init__(in_features, out_features)
+        self._make_parameters((out_features, in_features), bias=bias)

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from enum import Enum
 
 from torch import nn
@@ -14,8 +15,12 @@ from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
 from hbnn_hw.nn.binary import BinaryLinear
 from hbnn_hw.nn.bit_map import Distribution
 from hbnn_hw.nn.checkpoint import Method
+from hbnn_hw.nn.flexor import FlexorLinear
 from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnLinear
 from hbnn_hw.nn.norms import OutputScale
+from hbnn_hw.nn.slb import SlbLinear
+from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d
+from hbnn_hw.nn.xor_matrix import XorScheme
 
 
 class Output(Enum):
@@ -25,6 +30,19 @@ class Output(Enum):
     BATCHNORM = "batchnorm"
 
 
+class Norm(Enum):
+    """Which batch normalization stands behind the hidden layers: the plain one, or SLB's with two states."""
+
+    BATCH = "batch"
+    STATE = "state"
+
+
+DEFAULT_XOR_SCHEME = XorScheme()
+"""8 stored bits for 10 weights, two taps: 0.8 bits per weight."""
+
+_NORMS: dict[Norm, Callable[[int], nn.Module]] = {Norm.BATCH: nn.BatchNorm1d, Norm.STATE: StateBatchNorm1d}
+
+
 def mlp(
     method: Method,
     input_bits: int,
@@ -32,14 +50,18 @@ def mlp(
     *,
     distribution: Distribution = DEFAULT_DISTRIBUTION,
     output: Output = Output.SCALE,
+    norm: Norm = Norm.BATCH,
+    slb_bits: int = 1,
+    xor_scheme: XorScheme = DEFAULT_XOR_SCHEME,
 ) -> nn.Sequential:
     """Build an untrained multilayer perceptron.
 
     Parameters
     ----------
     method
-        BNN: binary weights, sign(0) = +1. HBNN: heterogeneous weights, sign(0) = -1. FLOAT: the
-        baseline with float weights and Hardtanh in the sign's place.
+        BNN: binary weights, sign(0) = +1. HBNN: heterogeneous weights, sign(0) = -1. SLB and FLEXOR:
+        searched and decoded weights, sign(0) = +1. FLOAT: the baseline with float weights and Hardtanh in
+        the sign's place.
     input_bits
         Width of the input codes.
     widths
@@ -48,6 +70,12 @@ def mlp(
         Bitwidths of an HBNN.
     output
         What stands behind the last layer.
+    norm
+        What stands behind the hidden layers.
+    slb_bits
+        Bits per weight of SLB.
+    xor_scheme
+        The XOR matrix of FleXOR, shared by all layers.
 
     Returns
     -------
@@ -58,36 +86,40 @@ def mlp(
     Raises
     ------
     ValueError
-        If there are fewer than two widths, or the method is not one of the three.
+        If there are fewer than two widths, or the method is not one of the five.
     """
     if len(widths) < 2:
         raise ValueError(f"a perceptron must have at least 2 widths (input and output), not {list(widths)}")
-    linear, activation = _layer_makers(method, distribution)
+    linear, activation = _layer_makers(method, distribution, slb_bits, xor_scheme)
     layers: OrderedDict[str, nn.Module] = OrderedDict(input=BitPlaneInput(input_bits))
     for i, (fan_in, fan_out) in enumerate(itertools.pairwise(widths), start=1):
         layers[f"fc{i}"] = linear(fan_in, fan_out)
         if i < len(widths) - 1:
-            layers[f"norm{i}"] = nn.BatchNorm1d(fan_out)
+            layers[f"norm{i}"] = _NORMS[norm](fan_out)
             layers[f"act{i}"] = activation()
-    name, module = _output(output, len(widths) - 1, widths)
+    name, module = _output(output, norm, widths)
     layers[name] = module
     return nn.Sequential(layers)
 
 
-def _output(output: Output, index: int, widths: Sequence[int]) -> tuple[str, nn.Module]:
+def _output(output: Output, norm: Norm, widths: Sequence[int]) -> tuple[str, nn.Module]:
     if output is Output.BATCHNORM:
-        return f"norm{index}", nn.BatchNorm1d(widths[-1])
+        return f"norm{len(widths) - 1}", _NORMS[norm](widths[-1])
     return "scale", OutputScale(1.0 / math.sqrt(widths[-2]))
 
 
 def _layer_makers(
-    method: Method, distribution: Distribution
+    method: Method, distribution: Distribution, slb_bits: int, xor_scheme: XorScheme
 ) -> tuple[Callable[[int, int], nn.Module], Callable[[], nn.Module]]:
     if method is Method.BNN:
         return BinaryLinear, SignActivation
     if method is Method.HBNN:
         return lambda n, m: HbnnLinear(n, m, distribution=distribution), lambda: SignActivation(zero=-1)
+    if method is Method.SLB:
+        return lambda n, m: SlbLinear(n, m, bits=slb_bits), SignActivation
+    if method is Method.FLEXOR:
+        return lambda n, m: FlexorLinear(n, m, **asdict(xor_scheme)), SignActivation
     if method is Method.FLOAT:
         # Same initial weights as the quantized layers' latent ones, torch's own default otherwise.
         return lambda n, m: nn.Linear(n, m, bias=False), nn.Hardtanh
-    raise ValueError(f"a perceptron can be built for BNN, HBNN or FLOAT, not {method}")
+    raise ValueError(f"a perceptron can be built for BNN, HBNN, SLB, FLEXOR or FLOAT, not {method}")

@@ -10,15 +10,29 @@ import torch
 from torch import nn
 
 from hbnn_hw.errors import CheckpointError
-from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
+from hbnn_hw.nn.activations import BitPlaneInput, SignActivation, StochasticSign
 from hbnn_hw.nn.binary import BinaryLinear
+from hbnn_hw.nn.conv import BinaryConv2d, HbnnConv2d
+from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
+from hbnn_hw.nn.flexor import FlexorLinear
 from hbnn_hw.nn.hbnn import HbnnLinear
+from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import Plain
-from hbnn_hw.nn.norms import OutputScale
+from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
+from hbnn_hw.nn.slb import SlbLinear
+from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d
 
 _LINEAR = {"in_features": int, "out_features": int, "bias": bool}
 _BATCHNORM = {"num_features": int, "eps": float, "momentum": float, "affine": bool}
-_HBNN = _LINEAR | {"distribution": list, "heuristic": str, "frozen": bool}
+_XOR = {"n_planes": int, "n_in": int, "n_out": int, "n_taps": int, "seed": int}
+_FLEXOR = _LINEAR | _XOR | {"order": str, "pe": int, "simd": int, "gradient": str}
+_SIZES = {"in_channels": int, "out_channels": int, "kernel_size": list, "stride": list, "padding": list}
+_FLOAT_CONV = _SIZES | {"groups": int, "bias": bool}
+_CONV = _FLOAT_CONV | {"padding_value": str}
+_HBNN_ACTIVATION = {"shape": list, "momentum": float, "distribution": list, "heuristic": str, "frozen": bool}
+_SHIFT_NORM = {"num_features": int, "eps": float, "momentum": float}
+_MAP = {"distribution": list, "heuristic": str, "frozen": bool, "granularity": list}
+_PAPERS_MAP = frozenset({"granularity"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +45,13 @@ class Kind:
         Its class; the constructor takes ``fields`` as keywords.
     fields
         Name and exact type of every field of its description.
+    optional
+        Names of the fields that a description may leave out, as the constructor's defaults.
     """
 
     module: type[nn.Module]
     fields: Mapping[str, type]
+    optional: frozenset[str] = frozenset()
 
     def describe(self, module: nn.Module) -> dict[str, Plain]:
         """Return the fields of ``module`` as plain values."""
@@ -42,18 +59,38 @@ class Kind:
         if read is not None:
             return read()
         return {
-            name: getattr(module, name) is not None if name == "bias" else getattr(module, name)
+            name: getattr(module, name) is not None if name == "bias" else _plain(getattr(module, name))
             for name in self.fields
         }
 
 
+def _plain(value: Any) -> Plain:  # noqa: ANN401 - any attribute of a torch module
+    plain: Plain = list(value) if isinstance(value, tuple) else value
+    return plain
+
+
 KINDS: Mapping[str, Kind] = {
     "bit_plane_input": Kind(BitPlaneInput, {"bits": int, "scaled": bool}),
+    "threshold_input": Kind(ThresholdInput, {"threshold": float}),
+    "thermometer_input": Kind(ThermometerInput, {"features": int, "levels": int}),
     "sign": Kind(SignActivation, {"zero": int}),
+    "stochastic_sign": Kind(StochasticSign, {"zero": int, "seed": int}),
+    "hbnn_activation": Kind(HbnnActivation, _HBNN_ACTIVATION),
+    "binary_conv2d": Kind(BinaryConv2d, _CONV),
+    "hbnn_conv2d": Kind(HbnnConv2d, _CONV | _MAP, _PAPERS_MAP),
     "binary_linear": Kind(BinaryLinear, _LINEAR),
-    "hbnn_linear": Kind(HbnnLinear, _HBNN),
+    "hbnn_linear": Kind(HbnnLinear, _LINEAR | _MAP, _PAPERS_MAP),
+    "slb_linear": Kind(SlbLinear, _LINEAR | {"bits": int, "hard": bool}),
+    "flexor_linear": Kind(FlexorLinear, _FLEXOR),
     "output_scale": Kind(OutputScale, {}),
     "batchnorm1d": Kind(nn.BatchNorm1d, _BATCHNORM),
+    "state_batchnorm1d": Kind(StateBatchNorm1d, _BATCHNORM),
+    "shift_batchnorm1d": Kind(ShiftBatchNorm1d, _SHIFT_NORM),
+    "shift_batchnorm2d": Kind(ShiftBatchNorm2d, _SHIFT_NORM),
+    "batchnorm2d": Kind(nn.BatchNorm2d, _BATCHNORM),
+    "maxpool2d": Kind(nn.MaxPool2d, {"kernel_size": int, "stride": int, "padding": int}),
+    "flatten": Kind(nn.Flatten, {"start_dim": int, "end_dim": int}),
+    "conv2d": Kind(nn.Conv2d, _FLOAT_CONV),
     "linear": Kind(nn.Linear, _LINEAR),
     "hardtanh": Kind(nn.Hardtanh, {"min_val": float, "max_val": float}),
     "dropout": Kind(nn.Dropout, {"p": float}),
@@ -134,12 +171,13 @@ def _build_layer(index: int, layer: object) -> tuple[str, nn.Module]:
 
 
 def _check_fields(name: str, kind: Kind, fields: dict[str, Any]) -> None:
-    if fields.keys() != kind.fields.keys():
+    if not kind.fields.keys() - kind.optional <= fields.keys() <= kind.fields.keys():
         raise CheckpointError(
             f"layer {name!r} must have the fields {sorted(kind.fields)}, not {sorted(map(str, fields))}"
         )
-    for field, expected in kind.fields.items():
-        if type(fields[field]) is not expected:
+    for field, value in fields.items():
+        expected = kind.fields[field]
+        if type(value) is not expected:
             raise CheckpointError(
-                f"field {field!r} of layer {name!r} must be {expected.__name__}, not {fields[field]!r:.80}"
+                f"field {field!r} of layer {name!r} must be {expected.__name__}, not {value!r:.80}"
             )

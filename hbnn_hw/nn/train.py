@@ -1,10 +1,11 @@
-"""The one training loop: Adam with a cosine schedule, latent clipping, maps that settle and then stay."""
+"""The one training loop: Adam with a cosine schedule, and what each method wants between the steps."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeVar
 
@@ -15,8 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hbnn_hw.data import Dataset
-from hbnn_hw.nn.hbnn import HbnnLinear
-from hbnn_hw.nn.latent import LatentLinear
+from hbnn_hw.nn.flexor import FlexorLinear, SharpnessSchedule
+from hbnn_hw.nn.hbnn import HbnnWeights
+from hbnn_hw.nn.hbnn_activation import HbnnActivation
+from hbnn_hw.nn.latent import LatentLayer
+from hbnn_hw.nn.slb import SlbLinear, hard_state
+from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, recalibrate
+from hbnn_hw.nn.temperature import ExponentialTemperature, TemperatureSchedule
 
 EVALUATION_BATCH = 2000
 
@@ -39,13 +45,23 @@ class TrainConfig:
     batch_size
         Images a step; a last, smaller batch of an epoch is left out.
     learning_rate
-        Adam's step size at the start; a cosine takes it to 0.
+        Adam's largest step size; a cosine takes it to 0.
+    warm_up
+        Share of the training in which the step size rises linearly, before the cosine.
     seed
         Seeds the order of the images. Initial weights are the caller's: seed torch before building.
     loss
         Training loss.
     map_share
-        Share of the epochs, from the first, at whose start bit maps are computed anew; then they stay.
+        HBNN: share of the epochs, from the first, at whose start bit maps are computed anew; then they stay.
+    temperature
+        SLB: temperature over the progress of training. Weights are hard from its end on.
+    calibration_images
+        SLB without state batch normalization: training images, the first ones, with which the statistics
+        of batch normalization are estimated anew for the hard weights once the temperature moves; 0 for
+        none.
+    sharpness
+        FleXOR: S_tanh over the progress of training.
     """
 
     epochs: int
@@ -54,6 +70,10 @@ class TrainConfig:
     seed: int = 0
     loss: Loss = Loss.CROSS_ENTROPY
     map_share: float = 0.6
+    warm_up: float = 0.0
+    temperature: TemperatureSchedule = field(default_factory=ExponentialTemperature)
+    calibration_images: int = 10_000
+    sharpness: SharpnessSchedule = field(default_factory=SharpnessSchedule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +124,16 @@ def train(model: nn.Module, dataset: Dataset, config: TrainConfig, on_epoch: Pro
         steps = _Steps(model, dataset, config)
         for epoch in range(config.epochs):
             if epoch < config.map_share * config.epochs:
-                _for_each(model, HbnnLinear, HbnnLinear.refresh_bit_map)
+                _for_each(model, HbnnWeights, HbnnWeights.refresh_bit_map)  # type: ignore[type-abstract]
+                _for_each(model, HbnnActivation, HbnnActivation.refresh_bit_map)
             loss = steps.run_epoch()
+            steps.recalibrate()
             if on_epoch is not None:
                 accuracy = evaluate(model, dataset.x_test, dataset.y_test)
                 on_epoch(EpochReport(epoch + 1, config.epochs, loss, accuracy))
-        _for_each(model, HbnnLinear, HbnnLinear.freeze)
+        _for_each(model, HbnnWeights, HbnnWeights.freeze)  # type: ignore[type-abstract]
+        _for_each(model, HbnnActivation, HbnnActivation.freeze)
+        _for_each(model, SlbLinear, SlbLinear.harden)
     model.eval()
 
 
@@ -130,31 +154,78 @@ class _Steps:
 
     def __init__(self, model: nn.Module, dataset: Dataset, config: TrainConfig) -> None:
         self.model = model
-        self.batch_size = config.batch_size
+        self.config = config
         self.loss = _LOSSES[config.loss]
         self.images = torch.from_numpy(dataset.x_train.copy())
         self.labels = torch.from_numpy(dataset.y_train.astype(np.int64))
         self.order = torch.Generator().manual_seed(config.seed)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-        n_steps = config.epochs * (len(self.images) // config.batch_size)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, max(1, n_steps))
+        self.n_steps = max(1, config.epochs * (len(self.images) // config.batch_size))
+        self.done = 0
+        self.schedule = _learning_rates(self.optimizer, self.n_steps, config.warm_up)
+        self.has_states = any(isinstance(module, StateBatchNorm1d) for module in model.modules())
+        self.is_searched = any(isinstance(module, SlbLinear) for module in model.modules())
+
+    @property
+    def progress(self) -> float:
+        """Share of the steps that are done, 0 .. 1."""
+        return self.done / self.n_steps
 
     def run_epoch(self) -> float:
         """Go once through the training images; return the mean loss."""
         self.model.train()
         order = torch.randperm(len(self.images), generator=self.order)
-        whole = len(order) - len(order) % self.batch_size
-        losses = [self._step(rows) for rows in order[:whole].view(-1, self.batch_size)]
+        batch_size = self.config.batch_size
+        whole = len(order) - len(order) % batch_size
+        losses = [self._step(rows) for rows in order[:whole].view(-1, batch_size)]
         return float(np.mean(losses))
 
+    def recalibrate(self) -> None:
+        """Estimate SLB's normalization for the hard weights, unless the norms keep it themselves."""
+        images = self.images[: self.config.calibration_images]
+        moving = self.progress > self.config.temperature.start
+        if self.is_searched and moving and len(images) and not self.has_states:
+            recalibrate(self.model, images.split(EVALUATION_BATCH))  # type: ignore[no-untyped-call]
+
     def _step(self, rows: Tensor) -> float:
-        loss = self.loss(self.model(self.images[rows]), self.labels[rows])
+        _for_each(self.model, SlbLinear, self._set_temperature)
+        _for_each(self.model, FlexorLinear, self._set_sharpness)
+        images = self.images[rows]
+        loss = self.loss(self.model(images), self.labels[rows])
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.schedule.step()
-        _for_each(self.model, LatentLinear, LatentLinear.clip_weights_)  # type: ignore[type-abstract]
+        self.done += 1
+        _for_each(self.model, LatentLayer, LatentLayer.clip_weights_)  # type: ignore[type-abstract]
+        if self.has_states:
+            with torch.no_grad(), hard_state(self.model):
+                self.model(images)
         return loss.item()
+
+    def _set_temperature(self, layer: SlbLinear) -> None:
+        layer.set_temperature(self.config.temperature.inverse(self.progress))
+        if self.config.temperature.is_hard(self.progress):
+            layer.harden()
+
+    def _set_sharpness(self, layer: FlexorLinear) -> None:
+        layer.set_s_tanh(self.config.sharpness.s_tanh(self.progress))
+
+
+def _learning_rates(
+    optimizer: torch.optim.Optimizer, n_steps: int, warm_up: float
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """A cosine from the largest step size to 0, behind a linear rise over the share ``warm_up``."""
+    if not warm_up:
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
+    rise = max(1.0, warm_up * n_steps)
+
+    def factor(step: int) -> float:
+        if step < rise:
+            return (step + 1) / (rise + 1)
+        return (1 + math.cos(math.pi * (step - rise) / max(1.0, n_steps - rise))) / 2
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
 def _for_each(model: nn.Module, kind: type[_T], action: Callable[[_T], None]) -> None:

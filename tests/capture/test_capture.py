@@ -19,7 +19,9 @@ from hbnn_hw.planes import pack
 from hbnn_hw.weights import WeightPlanes
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
-QUANTIZED = ("digits_bnn", "digits_hbnn", "mnist_bnn", "mnist_hbnn")
+QUANTIZED = tuple(
+    f"{images}_{method}" for images in ("digits", "mnist") for method in ("bnn", "hbnn", "slb", "flexor")
+)
 
 
 @pytest.fixture(scope="module", params=QUANTIZED)

@@ -79,7 +79,7 @@ def refused(content, path, match):
         load(path)
 
 
-@pytest.mark.parametrize("method", [Method.BNN, Method.HBNN, Method.FLOAT])
+@pytest.mark.parametrize("method", [Method.BNN, Method.HBNN, Method.SLB, Method.FLEXOR, Method.FLOAT])
 def test_what_is_saved_comes_back(path, method):
     model = small(method)
     save(model.train(), EXAMPLE, path, metadata=METADATA, golden=GOLDEN)
@@ -118,7 +118,30 @@ def test_every_kind_survives_description():
         "sign": {"zero": -1},
         "binary_linear": {"in_features": 3, "out_features": 2, "bias": True},
         "hbnn_linear": {"in_features": 3, "out_features": 2, "bias": True, "heuristic": "top_down",
-                        "distribution": [[1, 0.5], [2, 0.5]], "frozen": True},
+                        "distribution": [[1, 0.5], [2, 0.5]], "frozen": True,
+                        "granularity": ["tile", 2, 3]},
+        "threshold_input": {"threshold": 0.5},
+        "thermometer_input": {"features": 3, "levels": 4},
+        "hbnn_activation": {"shape": [3, 2], "momentum": 0.5, "heuristic": "random", "frozen": False,
+                            "distribution": [[0, 0.5], [2, 0.5]]},
+        "binary_conv2d": {"in_channels": 4, "out_channels": 2, "kernel_size": [3, 1], "stride": [1, 2],
+                          "padding": [1, 0], "groups": 2, "bias": True, "padding_value": "minus_one"},
+        "hbnn_conv2d": {"in_channels": 4, "out_channels": 2, "kernel_size": [3, 3], "stride": [1, 1],
+                        "padding": [0, 0], "groups": 1, "bias": False, "padding_value": "",
+                        "distribution": [[1, 0.5], [2, 0.5]], "heuristic": "middle_out", "frozen": False},
+        "batchnorm2d": {"num_features": 2, "eps": 1e-3, "momentum": 0.2, "affine": True},
+        "maxpool2d": {"kernel_size": 2, "stride": 2, "padding": 0},
+        "flatten": {"start_dim": 1, "end_dim": -1},
+        "conv2d": {"in_channels": 4, "out_channels": 2, "kernel_size": [3, 3], "stride": [1, 1],
+                   "padding": [1, 1], "groups": 1, "bias": False},
+        "stochastic_sign": {"zero": -1, "seed": 7},
+        "shift_batchnorm1d": {"num_features": 2, "eps": 1e-3, "momentum": 0.25},
+        "shift_batchnorm2d": {"num_features": 2, "eps": 1e-3, "momentum": 0.25},
+        "slb_linear": {"in_features": 3, "out_features": 2, "bias": True, "bits": 2, "hard": True},
+        "flexor_linear": {"in_features": 6, "out_features": 4, "bias": True, "n_planes": 2, "n_in": 3,
+                          "n_out": 4, "n_taps": 0, "seed": 7, "order": "word", "pe": 2, "simd": 3,
+                          "gradient": "identity"},
+        "state_batchnorm1d": {"num_features": 2, "eps": 1e-3, "momentum": 0.2, "affine": False},
         "output_scale": {},
         "batchnorm1d": {"num_features": 2, "eps": 1e-3, "momentum": 0.2, "affine": False},
         "linear": {"in_features": 3, "out_features": 2, "bias": False},

@@ -1,5 +1,7 @@
 """Training layers: forward values and straight-through gradients against hand values and the papers."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -11,12 +13,19 @@ from hbnn_hw.errors import RangeError
 from hbnn_hw.nn import (
     BinaryLinear,
     BitPlaneInput,
+    Granularity,
     HbnnLinear,
     Method,
     Output,
     OutputScale,
+    Sharing,
     SignActivation,
+    StochasticSign,
     binarize,
+    binarize_stochastic,
+    deploy,
+    dist_from_avg,
+    hard_sigmoid,
     mlp,
     residual_planes,
 )
@@ -49,6 +58,42 @@ def test_sign_activation_keeps_shape_and_dtype():
     for zero in (1, -1):
         y = SignActivation(zero)(x)
         assert (y.dtype, y.tolist()) == (torch.float64, [[-1.0, float(zero)]])
+
+
+def test_the_hard_sigmoid_is_the_clipped_line():
+    x = torch.tensor([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
+    assert hard_sigmoid(x).tolist() == [0, 0, 0.25, 0.5, 0.75, 1, 1]
+
+
+def test_stochastic_binarization_has_its_probability_and_repeats():
+    points = torch.tensor([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
+    x = points.expand(40_000, 7)
+    y = binarize_stochastic(x, torch.Generator().manual_seed(0))
+    assert y.abs().eq(1).all()
+    # Four standard deviations of the mean of 40 000 coins; the certain outcomes are certain.
+    assert (y + 1).div(2).mean(0).tolist() == pytest.approx(hard_sigmoid(points).tolist(), abs=0.01)
+    assert y[:, :2].eq(-1).all()
+    assert y[:, 5:].eq(1).all()
+    assert torch.equal(y, binarize_stochastic(x, torch.Generator().manual_seed(0)))
+
+
+def test_stochastic_binarization_has_the_saturated_gradient():
+    x = torch.tensor(POINTS, requires_grad=True)
+    binarize_stochastic(x, torch.Generator().manual_seed(0)).sum().backward()
+    assert x.grad.tolist() == [0, 1, 1, 1, 1, 1, 1, 1, 0, 0]
+
+
+def test_the_stochastic_sign_draws_in_training_only_and_deploys_as_the_sign():
+    layer, x = StochasticSign(zero=-1, seed=3), torch.zeros(1000)
+    first, second = layer(x), layer(x)
+    assert not torch.equal(first, second)
+    assert abs(first.mean().item()) < 0.2
+    twin = copy.deepcopy(layer)
+    assert torch.equal(twin(x), layer(x))
+    assert not torch.equal(StochasticSign(seed=4)(x), first)
+    assert layer.eval()(x).eq(-1).all()
+    model = nn.Sequential(BitPlaneInput(2), BinaryLinear(4, 3), layer, BinaryLinear(3, 2)).eval()
+    assert type(deploy(model)[3]) is SignActivation
 
 
 def test_binary_linear_computes_with_signs_and_trains_latent_weights():
@@ -212,7 +257,7 @@ def test_mlp_names_and_order():
 def test_mlp_refuses_what_it_cannot_build():
     with pytest.raises(ValueError, match="at least 2 widths"):
         mlp(Method.BNN, 5, (64,))
-    with pytest.raises(ValueError, match="BNN, HBNN or FLOAT"):
+    with pytest.raises(ValueError, match="BNN, HBNN, SLB, FLEXOR or FLOAT"):
         mlp(Method.OTHER, 5, (64, 10))
 
 
@@ -221,3 +266,34 @@ def test_layers_print_their_configuration():
     assert "BitPlaneInput(bits=5, scaled=True)" in text
     assert "SignActivation(zero=-1)" in text
     assert "in_features=64, out_features=32, bias=False" in text
+
+
+@pytest.mark.parametrize("zero", [1, -1])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_window_is_closed_in_every_dtype(zero, dtype):
+    above = 1 + torch.finfo(dtype).eps
+    x = torch.tensor([-above, -1.0, 1.0, above], dtype=dtype, requires_grad=True)
+    binarize(x, zero=zero).sum().backward()
+    assert x.grad.tolist() == [0, 1, 1, 0]
+
+
+def test_a_map_may_prune_and_share():
+    torch.manual_seed(0)
+    layer = HbnnLinear(40, 8, distribution=dist_from_avg(0.5), granularity=Granularity(Sharing.COLUMN))
+    assert layer.bit_map.float().mean() == 0.5
+    assert bool((layer.bit_map == layer.bit_map[:1]).all())
+    assert torch.equal(layer.quantized_weight() != 0, layer.bit_map > 0)
+    again = HbnnLinear(**layer.config())
+    assert again.granularity == layer.granularity
+    tiles = HbnnLinear(8, 8, granularity=["tile", 2, 4])
+    assert tiles.config()["granularity"] == ["tile", 2, 4]
+    assert "granularity" not in HbnnLinear(8, 8).config()
+
+
+def test_training_computes_with_exactly_the_planes():
+    torch.manual_seed(0)
+    for average in (0.7, 1.4, 2.5):
+        layer = HbnnLinear(33, 21, distribution=dist_from_avg(average))
+        assert torch.equal(layer.quantized_weight(), layer.planes().values())
+        layer.freeze()
+        assert torch.equal(layer.quantized_weight(), layer.planes().values())

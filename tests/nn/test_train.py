@@ -43,7 +43,7 @@ def trained(digits, method=Method.BNN, *, epochs=3, seed=0, loss=Loss.CROSS_ENTR
 
 
 @pytest.mark.parametrize("loss", list(Loss))
-@pytest.mark.parametrize("method", [Method.BNN, Method.HBNN, Method.FLOAT])
+@pytest.mark.parametrize("method", [Method.BNN, Method.HBNN, Method.SLB, Method.FLEXOR, Method.FLOAT])
 def test_every_method_learns(digits, method, loss):
     """Chance is 10 %; twenty passes over 640 images with 24 hidden units reach far more."""
     model = trained(digits, method, epochs=20, loss=loss)

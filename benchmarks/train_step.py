@@ -1,0 +1,138 @@
+"""Time of one training step of each method over the float network's: one thread, one run, MLP and CNN.
+
+A step is forward pass, cross-entropy, backward pass, Adam and, for latent weights, clipping. All networks
+take turns, round after round, so that a change of the speed of the machine meets all alike; the median of
+the rounds counts. HBNN bit maps are computed once an epoch, not in a step, and are timed apart. The quantized
+networks have sign activations where the float one has Hardtanh.
+
+The last line printed is a JSON object: ratios of the step times, ``{"mlp": {...}, "cnn": {...}}``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hbnn_hw.nn import (
+    BnnSpec,
+    ConvertSpec,
+    FlexorSpec,
+    HbnnLinear,
+    HbnnSpec,
+    LatentLayer,
+    LayerSpec,
+    Padding,
+    SignSpec,
+    SlbSpec,
+    convert,
+)
+
+MLP_BATCH, CNN_BATCH = 256, 32
+LINEAR_ONLY: dict[str, LayerSpec] = {"slb": SlbSpec(bits=1), "flexor": FlexorSpec()}
+METHODS: dict[str, LayerSpec] = {
+    "bnn": BnnSpec(padding=Padding.MINUS_ONE),
+    "hbnn": HbnnSpec(padding=Padding.MINUS_ONE),
+}
+
+
+def mlp() -> nn.Sequential:
+    """Return 784-256-256-256-10 with batch normalization and Hardtanh."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((784, 256), (256, 256), (256, 256)):
+        layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.Hardtanh()]
+    return nn.Sequential(*layers, nn.Linear(256, 10, bias=False), nn.BatchNorm1d(10))
+
+
+def cnn() -> nn.Sequential:
+    """Return a small network for 28 x 28 images: three 3 x 3 convolutions and two linear layers."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((1, 32), (32, 64), (64, 64)):
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.MaxPool2d(2)]
+        layers += [nn.BatchNorm2d(outputs), nn.Hardtanh()]
+    layers += [nn.Flatten(), nn.Linear(64 * 9, 128, bias=False), nn.BatchNorm1d(128), nn.Hardtanh()]
+    return nn.Sequential(*layers, nn.Linear(128, 10, bias=False), nn.BatchNorm1d(10))
+
+
+def step_of(model: nn.Module, x: Tensor, labels: Tensor) -> Callable[[], None]:
+    """Return a function that does one training step."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    latent = [module for module in model.modules() if isinstance(module, LatentLayer)]
+
+    def step() -> None:
+        loss = F.cross_entropy(model(x), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        for layer in latent:
+            layer.clip_weights_()
+
+    return step
+
+
+def medians(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    """Return the median time of each step [ms]; all take turns."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for round_number in range(rounds + 3):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            if round_number >= 3:
+                times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def compare(
+    network: nn.Module, methods: dict[str, LayerSpec], x: Tensor, rounds: int, title: str
+) -> dict[str, float]:
+    """Print the table of one network; return the ratios to float."""
+    labels = torch.arange(len(x)) % 10
+    models = {"float": network} | {
+        name: convert(network, ConvertSpec(weights=spec, activation=SignSpec()))
+        for name, spec in methods.items()
+    }
+    times = medians({name: step_of(model, x, labels) for name, model in models.items()}, rounds)
+    ratios = {name: times[name] / times["float"] for name in methods}
+    print(f"{title}, batch {len(x)}, one thread")
+    print("method    ms/step  over float")
+    for name, milliseconds in times.items():
+        print(f"{name:8} {milliseconds:8.2f}  {ratios.get(name, 1.0):10.2f}")
+    print()
+    return {name: round(ratio, 3) for name, ratio in ratios.items()}
+
+
+def map_time() -> float:
+    """Return the time of Algorithm 1 for the first layer of the MLP [ms]."""
+    layer = HbnnLinear(784, 256)
+    start = time.perf_counter()
+    layer.refresh_bit_map()
+    return 1e3 * (time.perf_counter() - start)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run both comparisons."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=40, help="steps of each network that count")
+    rounds: int = parser.parse_args(arguments).rounds
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    images = torch.randn(MLP_BATCH, 1, 28, 28)
+    results = {
+        "mlp": compare(mlp(), METHODS | LINEAR_ONLY, images.flatten(1), rounds, "MLP 784-256-256-256-10"),
+        "cnn": compare(cnn(), METHODS, images[:CNN_BATCH], rounds, "CNN 32-64-64 (3x3), 128, 10"),
+    }
+    print(f"HBNN bit map of 784 x 256 weights, once an epoch: {map_time():.0f} ms\n")
+    print(json.dumps(results))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,163 @@
+"""Float networks become quantized ones layer by layer, with every problem told at once."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from hbnn_hw.errors import ConversionError
+from hbnn_hw.nn import (
+    BinaryConv2d,
+    BinaryLinear,
+    BnnSpec,
+    ConvertSpec,
+    FlexorLinear,
+    FlexorSpec,
+    FloatSpec,
+    Granularity,
+    HbnnActivation,
+    HbnnActivationSpec,
+    HbnnConv2d,
+    HbnnLinear,
+    HbnnSpec,
+    Padding,
+    SignActivation,
+    SignSpec,
+    SlbLinear,
+    SlbSpec,
+    StochasticSign,
+    convert,
+    dist_from_avg,
+    generate_bit_map,
+)
+
+
+class Block(nn.Module):
+    """A residual block: not a Sequential, and with a path through it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1, groups=2)
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        return x + self.act(self.conv(x))
+
+
+def network():
+    torch.manual_seed(0)
+    head = nn.Sequential(nn.Flatten(), nn.Linear(4 * 36, 16), nn.Hardtanh(), nn.Linear(16, 3, bias=False))
+    return nn.Sequential(nn.Conv2d(1, 4, 3, stride=(1, 1)), nn.BatchNorm2d(4), Block(), head)
+
+
+X = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def test_every_layer_gets_its_own_method():
+    model = network().eval()
+    before = copy.deepcopy(model.state_dict())
+    spec = ConvertSpec(
+        weights=HbnnSpec(
+            distribution=dist_from_avg(1.2), granularity=Granularity.tile(2, 4), padding=Padding.MASKED
+        ),
+        activation=SignSpec(zero=-1),
+        layers={
+            "0": FloatSpec(),
+            "2.act": HbnnActivationSpec(shape=(4,)),
+            "3.1": SlbSpec(bits=2),
+            "3.3": BnnSpec(),
+        },
+    )
+    new = convert(model, spec)
+    assert type(new[0]) is nn.Conv2d
+    assert type(new[2].conv) is HbnnConv2d
+    assert (new[2].conv.groups, new[2].conv.padding_value) == (2, Padding.MASKED)
+    assert type(new[2].act) is HbnnActivation
+    assert (type(new[3][1]), new[3][1].bits) == (SlbLinear, 2)
+    assert (type(new[3][2]), new[3][2].zero) == (SignActivation, -1)
+    assert type(new[3][3]) is BinaryLinear
+    assert new(X).shape == (2, 3)
+    assert not any(module.training for module in new.modules())
+    assert list(model.state_dict()) == list(before)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert not {id(p) for p in model.parameters()} & {id(p) for p in new.parameters()}
+
+
+def test_weights_and_biases_are_carried_over():
+    model = nn.Sequential(nn.Conv2d(2, 3, 2), nn.Flatten(), nn.Linear(3, 4))
+    with torch.no_grad():
+        model[0].weight.mul_(5)
+    for spec, kinds in ((BnnSpec(), (BinaryConv2d, BinaryLinear)), (HbnnSpec(), (HbnnConv2d, HbnnLinear))):
+        new = convert(model, ConvertSpec(weights=spec))
+        assert (type(new[0]), type(new[2])) == kinds
+        for source, layer in ((model[0], new[0]), (model[2], new[2])):
+            assert torch.equal(layer.weight, source.weight.clamp(-1, 1))
+            assert torch.equal(layer.bias, source.bias)
+            if isinstance(spec, HbnnSpec):
+                assert torch.equal(layer.bit_map, generate_bit_map(layer.weight, spec.distribution))
+    biased = convert(nn.Linear(20, 4), ConvertSpec(weights=FlexorSpec(n_planes=2)))
+    assert isinstance(biased, FlexorLinear)
+    assert biased.n_planes == 2
+
+
+def test_without_instructions_nothing_changes():
+    model = network()
+    new = convert(model, ConvertSpec())
+    assert str(new) == str(model)
+    assert torch.equal(new(X), model(X))
+
+
+def test_stochastic_activations_and_single_layers():
+    new = convert(nn.Sequential(nn.ReLU()), ConvertSpec(activation=SignSpec(seed=3)))
+    assert (type(new[0]), new[0].seed) == (StochasticSign, 3)
+    assert type(convert(nn.Linear(3, 2), ConvertSpec(weights=BnnSpec()))) is BinaryLinear
+
+
+def test_a_layer_that_occurs_twice_stays_one():
+    shared = nn.Linear(4, 4)
+    model = nn.ModuleDict({"a": shared, "b": nn.Sequential(shared)})
+    new = convert(model, ConvertSpec(weights=BnnSpec()))
+    assert new["a"] is new["b"][0]
+    with pytest.raises(ConversionError, match=r"'b\.0' \(Linear\): occurs twice with different"):
+        convert(model, ConvertSpec(weights=BnnSpec(), layers={"a": HbnnSpec()}))
+
+
+def test_all_problems_are_listed_at_once():
+    model = nn.ModuleDict(
+        {
+            "padded": nn.Conv2d(1, 1, 3, padding=1),
+            "same": nn.Conv2d(1, 1, 3, padding="same"),
+            "wide": nn.Conv2d(1, 1, 3, dilation=2),
+            "line": nn.Conv1d(1, 1, 3),
+            "norm": nn.BatchNorm1d(3),
+            "searched": nn.Conv2d(1, 1, 1),
+            "bits": nn.Linear(2, 2),
+            "attention": nn.MultiheadAttention(4, 2),
+        }
+    )
+    layers = {"nowhere": BnnSpec(), "norm": SignSpec(), "searched": SlbSpec(), "bits": SlbSpec(bits=9)}
+    with pytest.raises(ConversionError) as caught:
+        convert(model, ConvertSpec(weights=BnnSpec(), layers=layers))
+    text = str(caught.value)
+    for part in (
+        "'nowhere' is no module of the network",
+        "'padded' (Conv2d): has padding, so its specification must say with what",
+        "'same' (Conv2d): padding must be numbers and zeros, not 'same'",
+        "'wide' (Conv2d): dilation must be 1, not (2, 2)",
+        "'line' (Conv1d): must be an nn.Linear or nn.Conv2d; name it with FloatSpec() to keep it float",
+        "'norm' (BatchNorm1d): only ReLU, ReLU6, Hardtanh, Tanh can become a quantized activation",
+        "'searched' (Conv2d): must be an nn.Linear for this method",
+        "'bits' (Linear): SLB weights must have 1..",
+        "'attention' (MultiheadAttention): must be",
+        "'attention.out_proj'",
+    ):
+        assert part in text
+    assert text.count(";") >= 9
+
+
+def test_a_named_module_covers_what_is_inside():
+    model = nn.ModuleDict({"attention": nn.MultiheadAttention(4, 2), "fc": nn.Linear(4, 2)})
+    new = convert(model, ConvertSpec(weights=BnnSpec(), layers={"attention": FloatSpec()}))
+    assert type(new["attention"]) is nn.MultiheadAttention
+    assert type(new["fc"]) is BinaryLinear

@@ -1,0 +1,109 @@
+"""Summaries: counted by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from hbnn_hw.nn import (
+    BinaryConv2d,
+    BinaryLinear,
+    BitPlaneInput,
+    FlexorLinear,
+    Granularity,
+    HbnnActivation,
+    HbnnLinear,
+    Method,
+    Padding,
+    Sharing,
+    SignActivation,
+    SlbLinear,
+    mlp,
+    summary,
+)
+
+
+def test_a_perceptron_by_hand():
+    torch.manual_seed(0)
+    found = summary(mlp(Method.HBNN, 8, (100, 20, 10)))
+    first, second = found.layers
+    assert (first.name, first.kind, first.weight_shape) == ("fc1", "HbnnLinear", (20, 100))
+    assert first.map_counts == ((1, 1400), (2, 400), (3, 200))
+    assert (first.effective_bits, first.stored_bits) == (2800, 2800)
+    assert (first.sharing, first.map_bits, first.n_constants) == (Sharing.ELEMENT, 4000, 3)
+    assert first.storage_bytes == (2800 + 4000) // 8 + 12
+    assert (first.input_bits, first.binary_operations) == (8.0, 2800 * 8)
+    assert (second.input_bits, second.binary_operations) == (1.0, 280)
+    assert found.n_weights == 2200
+    assert found.effective_bits_per_weight == found.stored_bits_per_weight == pytest.approx(1.4)
+    assert found.binary_operations == 2800 * 8 + 280
+    assert found.storage_bytes == sum(layer.storage_bytes for layer in found.layers)
+
+
+def test_the_text_is_a_table_with_a_total():
+    torch.manual_seed(0)
+    lines = str(summary(mlp(Method.HBNN, 8, (100, 20, 10)))).splitlines()
+    assert len(lines) == 4
+    assert lines[0].split()[:3] == ["layer", "kind", "weight"]
+    assert lines[1].split() == [
+        "fc1", "HbnnLinear", "20x100", "2000", "1.400", "1.400", "1:70%", "2:20%", "3:10%", "per", "element",
+        "862", "8", "22400",
+    ]  # fmt: skip
+    assert lines[3].split() == ["total", "2200", "1.400", "1.400", "959", "22680"]
+
+
+def test_convolutions_need_an_example_for_their_operations():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        BitPlaneInput(2),
+        BinaryConv2d(1, 4, 3, padding=1, padding_value=Padding.MASKED),
+        nn.MaxPool2d(2),
+        nn.BatchNorm2d(4),
+        HbnnActivation((4,), distribution=((1, 0.5), (3, 0.5))),
+        BinaryConv2d(4, 8, 3, groups=2),
+        nn.Flatten(),
+        nn.BatchNorm1d(32),
+        nn.Linear(32, 2),
+    ).train()
+    x = torch.zeros(3, 1, 8, 8)
+    first, second, last = summary(model, x).layers
+    assert first.binary_operations == 36 * 64 * 2
+    assert (second.input_bits, second.binary_operations) == (2.0, 144 * 4 * 2)
+    assert second.n_constants == 0
+    assert (last.kind, last.stored_bits, last.input_bits, last.binary_operations) == (
+        "Linear", 64 * 32, None, None,
+    )  # fmt: skip
+    assert model.training
+    assert model[4].map_is_due
+    assert not model[1]._forward_hooks
+    assert [layer.binary_operations for layer in summary(model).layers] == [None, None, None]
+
+
+def test_shared_maps_cost_one_number_per_group():
+    columns = HbnnLinear(40, 10, granularity=Granularity(Sharing.COLUMN))
+    assert summary(columns).layers[0].map_bits == 40 * 2
+    tiles = HbnnLinear(40, 10, granularity=Granularity.tile(5, 8), distribution=((1, 0.5), (2, 0.5)))
+    assert summary(tiles).layers[0].map_bits == 10
+    homogeneous = HbnnLinear(40, 10, distribution=((2, 1.0),))
+    assert (summary(homogeneous).layers[0].sharing, summary(homogeneous).layers[0].map_bits) == (None, 0)
+
+
+def test_every_method_counts_its_own_bits():
+    model = nn.Sequential(BinaryLinear(40, 10, bias=True), SlbLinear(10, 20, bits=2), FlexorLinear(20, 20))
+    binary, searched, encoded = summary(model).layers
+    assert (binary.stored_bits, binary.n_constants, binary.storage_bytes) == (400, 10, 90)
+    assert (searched.effective_bits, searched.map_counts) == (400, ((2, 200),))
+    assert encoded.effective_bits == 400
+    assert encoded.stored_bits == model[2].stored_bits() < 400
+
+
+def test_a_layer_that_runs_twice_counts_its_operations_twice():
+    layer = BinaryLinear(6, 6)
+    model = nn.Sequential(SignActivation(), layer, SignActivation(), layer)
+    (found,) = summary(model, torch.zeros(2, 6)).layers
+    assert (found.n_weights, found.binary_operations) == (36, 72)
+
+
+def test_an_empty_network_has_an_empty_summary():
+    found = summary(nn.ReLU())
+    assert (found.layers, found.n_weights, found.effective_bits_per_weight) == ((), 0, 0.0)
+    assert "total" in found.text()
