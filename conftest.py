@@ -1,9 +1,29 @@
 """Settings that all tests share."""
 
 import os
+from collections.abc import Generator
 
+import pytest
 from hypothesis import settings
 
+CI = bool(os.environ.get("CI"))
+
+ALLOWED_SKIPS = ("no GPU", "the published parameters are not beside this checkout")
+"""What a CI machine may lack; any other skipped test fails there."""
+
 # Examples are drawn from fixed seeds in CI, so that a red run can be repeated; nothing is ever timed.
-settings.register_profile("project", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.register_profile("project", deadline=None, derandomize=CI)
 settings.load_profile("project")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI, turn a skipped test into a failed one: a missing tool must not hide a test there."""
+    report = yield
+    reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
+    if CI and report.skipped and not any(allowed in reason for allowed in ALLOWED_SKIPS):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} must run in CI, but was skipped: {reason}"
+    return report

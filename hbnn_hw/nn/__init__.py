@@ -11,7 +11,7 @@ from hbnn_hw.nn.bit_map import (
     dist_from_avg,
     generate_bit_map,
 )
-from hbnn_hw.nn.checkpoint import Golden, LoadedCheckpoint, Metadata, Method, load, save
+from hbnn_hw.nn.checkpoint import LoadedCheckpoint, load, save
 from hbnn_hw.nn.conv import BinaryConv2d, HbnnConv2d, LatentConv2d, Padding, QuantizedConv2d
 from hbnn_hw.nn.convert import (
     BnnSpec,
@@ -32,6 +32,7 @@ from hbnn_hw.nn.flexor import AlphaInit, FlexorLinear, SharpnessSchedule, XorGra
 from hbnn_hw.nn.hbnn import HbnnLinear, HbnnWeights, binarize_residuals, residual_planes
 from hbnn_hw.nn.hbnn_activation import HbnnActivation, calibrate_activations
 from hbnn_hw.nn.latent import LatentLayer, LatentLinear, QuantizedLayer, QuantizedLinear, RealPlanes
+from hbnn_hw.nn.metadata import Golden, Metadata, Method
 from hbnn_hw.nn.mlp import Norm, Output, mlp
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
 from hbnn_hw.nn.optimizers import GlorotScale, ShiftAdaMax, glorot_coefficient, glorot_groups

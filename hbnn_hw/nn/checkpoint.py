@@ -15,20 +15,18 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from enum import Enum
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hbnn_hw.errors import CheckpointError, OutputError
 from hbnn_hw.nn.encoders import ThermometerInput
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import QuantizedLayer
+from hbnn_hw.nn.metadata import Golden, Metadata, Method
 from hbnn_hw.nn.registry import build, describe
 
 FORMAT = "hbnn_hw.checkpoint"
@@ -50,80 +48,6 @@ _DAMAGE = (
 _CHECKED = (QuantizedLayer, HbnnActivation, ThermometerInput)
 """Layers that know which buffers they could not have computed."""
 REMEDY = 'save it with hbnn_hw.save(model, example_input, "model.pt")'
-
-
-class Method(Enum):
-    """How the weights were trained."""
-
-    FLOAT = "float"
-    BNN = "bnn"
-    HBNN = "hbnn"
-    SLB = "slb"
-    FLEXOR = "flexor"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metadata:
-    """What is known about the training of a checkpoint; everything has a neutral default.
-
-    Attributes
-    ----------
-    dataset
-        Name of the data set; empty if unknown.
-    method
-        Training method.
-    bits_per_weight
-        Mean bitwidth over all weights; 0 if unknown.
-    accuracy
-        Share of right answers on the full test set, 0 .. 1, of the deployed twin (of the network itself
-        for a float one); 0 if unknown.
-    scale_error
-        Bound on the relative error of the integer plane scales that the deployed twin was measured with.
-    trained_accuracy
-        The same, of the network as trained, with real scales.
-    test_images
-        Number of test images behind both figures.
-    seed, epochs
-        Training seed and passes over the training set.
-    command
-        The command line that made the file.
-    """
-
-    dataset: str = ""
-    method: Method = Method.OTHER
-    bits_per_weight: float = 0.0
-    accuracy: float = 0.0
-    scale_error: float = 0.0
-    trained_accuracy: float = 0.0
-    test_images: int = 0
-    seed: int = 0
-    epochs: int = 0
-    command: str = ""
-
-
-def _no_images() -> NDArray[np.uint8]:
-    return np.zeros((0, 0), np.uint8)
-
-
-def _no_labels() -> NDArray[np.int64]:
-    return np.zeros(0, np.int64)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Golden:
-    """Real inputs that travel with a checkpoint, for verification without the data set.
-
-    Attributes
-    ----------
-    images
-        uint8 (images, features), input codes; may be empty.
-    labels
-        int64 (images,), true classes.
-    """
-
-    images: NDArray[np.uint8] = field(default_factory=_no_images)
-    labels: NDArray[np.int64] = field(default_factory=_no_labels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

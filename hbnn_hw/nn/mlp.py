@@ -14,9 +14,9 @@ from torch import nn
 from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
 from hbnn_hw.nn.binary import BinaryLinear
 from hbnn_hw.nn.bit_map import Distribution
-from hbnn_hw.nn.checkpoint import Method
 from hbnn_hw.nn.flexor import FlexorLinear
 from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnLinear
+from hbnn_hw.nn.metadata import Method
 from hbnn_hw.nn.norms import OutputScale
 from hbnn_hw.nn.slb import SlbLinear
 from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d
