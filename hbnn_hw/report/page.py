@@ -157,7 +157,9 @@ def headlines(source: ReportInput) -> list[Headline]:
     """Pick the figures for the top of the page."""
     estimate, device = source.estimate, source.target.device
     mhz = f"{source.target.clock_mhz:g} MHz"
-    simulated = any(result.interval_cycles is not None for result in source.verifications)
+    runs = source.verifications
+    interval = any(result.interval_cycles is not None for result in runs)
+    latency = any(result.latency_cycles is not None for result in runs)
     luts, origin = (
         (source.synthesis.counts.luts, "synthesized")
         if source.synthesis
@@ -178,13 +180,13 @@ def headlines(source: ReportInput) -> list[Headline]:
             "Frames per second",
             with_unit(estimate.frames_per_second, "").strip("\u202f"),
             f"{whole(estimate.interval_cycles)} cycles a frame, if {mhz} is met",
-            "cycles simulated" if simulated else "cycles exact",
+            "cycles simulated" if interval else "cycles scheduled",
         ),
         Headline(
             "Latency",
             with_unit(estimate.latency_ns * 1e-9, "s"),
             f"{whole(estimate.latency_cycles)} cycles, first beat in to last beat out",
-            "cycles simulated" if simulated else "cycles exact",
+            "cycles simulated" if latency else "cycles scheduled",
         ),
         Headline("LUT", whole(luts), f"{percent(luts / device.luts, 2)} of {device.part}", origin),
         Headline(

@@ -12,6 +12,7 @@ from hbnn_hw.report.bitmaps import bit_histograms, network_average
 from hbnn_hw.report.chart import Series, line_chart
 from hbnn_hw.report.dataflow import dataflow
 from hbnn_hw.report.figures import percent, significant, whole, with_unit
+from hbnn_hw.report.page import headlines
 from hbnn_hw.target import Target
 from hbnn_hw.verify.result import VerificationResult
 from tests.graphs import random_mlp
@@ -130,6 +131,17 @@ def test_verification_is_listed_with_its_prediction(source):
     assert "32, as predicted" in text
     assert "70, predicted 71" in text
     assert "simulate DIR" not in text
+
+
+def test_a_figure_is_called_simulated_only_where_a_run_measured_it(source):
+    counted = replace(VERIFIED, level="C simulation", latency_cycles=None)
+    for runs, expected in (
+        ((), ["cycles scheduled", "cycles scheduled"]),
+        ((counted,), ["cycles simulated", "cycles scheduled"]),
+        ((counted, VERIFIED), ["cycles simulated", "cycles simulated"]),
+    ):
+        _, interval, latency, *_ = headlines(replace(source, verifications=runs))
+        assert [interval.origin, latency.origin] == expected
 
 
 def test_unknown_facts_are_dashes(source):
