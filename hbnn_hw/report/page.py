@@ -133,7 +133,7 @@ def synthesized(result: SynthesisResult | None) -> dict[str, float | None]:
 
 
 def resource_row(resource: Resource, band: ErrorBand | None) -> ResourceRow:
-    """Describe a resource; a fitted one has an error band and shows the estimate's deviation."""
+    """Describe a resource: a fitted one has an error band, a synthesized one the deviation from it."""
     number = significant if band is None else whole
     found, share = resource.synthesized, resource.used / resource.available
     return ResourceRow(
@@ -141,7 +141,7 @@ def resource_row(resource: Resource, band: ErrorBand | None) -> ResourceRow:
         estimated=number(resource.estimated),
         band=f"±{band.median_pct:.0f} / ±{band.p90_pct:.0f}\u202f%" if band else "by rule",
         synthesized=UNKNOWN if found is None else number(found),
-        difference=signed_percent(resource.estimated / found) if band and found else UNKNOWN,
+        difference=signed_percent(resource.estimated / found) if found else UNKNOWN,
         available=whole(resource.available),
         occupancy=percent(share, 2),
         share=min(1.0, share),

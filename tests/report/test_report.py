@@ -117,13 +117,14 @@ def test_what_did_not_run_is_said(source):
 
 
 def test_synthesis_is_shown_beside_the_estimate_with_its_error(source):
-    counts = CellCounts(lut6=1234, lut_sites=1001, flip_flops=777)
+    counts = CellCounts(lut6=1234, lut_sites=1001, flip_flops=777, bram36=4)
     result = SynthesisResult(top="net", tool="Yosys 0.70", counts=counts)
     text = Page(render_report(replace(source, synthesis=result))).text
     assert spaced(whole(1234)) in text
     assert "synth DIR" not in text
-    error = 100 * (source.estimate.area.luts / 1234 - 1)
-    assert f"{error:+.1f}".replace("-", "\u2212") in text
+    for estimated, found in ((source.estimate.area.luts, 1234), (source.estimate.area.bram36, 4)):
+        error = 100 * (estimated / found - 1)
+        assert f"{error:+.1f}".replace("-", "\u2212") in text
 
 
 def test_verification_is_listed_with_its_prediction(source):
