@@ -1,6 +1,7 @@
 """Captured and lowered graphs equal deployed PyTorch at every layer, on real images and adversarial ones."""
 
 import os
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from torch import nn as torch_nn
 
+import hbnn_hw.nn as hnn
 from hbnn_hw import data
 from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.capture import capture, capture_file, compare_with_torch, identifier
@@ -100,3 +102,27 @@ def test_capture_does_not_depend_on_torch_threads(model):
         assert compare_with_torch(model.deployed, model.graph, codes[:300], chunk=77).images == 300
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("zero", [1, -1])
+@pytest.mark.parametrize("slope", [1.0, -1.0])
+def test_ties_at_a_threshold_go_the_way_of_the_modules_own_sign_of_zero(zero, slope):
+    """Four ±1 inputs with weights ±1 sum to 0 for 6 of 16 inputs; an untouched batch norm keeps the 0."""
+    network = torch_nn.Sequential(
+        hnn.BitPlaneInput(1),
+        hnn.BinaryLinear(4, 3),
+        torch_nn.BatchNorm1d(3),
+        hnn.SignActivation(zero=zero),
+        hnn.BinaryLinear(3, 2),
+        hnn.OutputScale(),
+    ).eval()
+    torch_nn.init.constant_(network[2].weight, slope)
+    deployed = hnn.deploy(network)
+    graph = capture(deployed, "ties")
+    codes = np.array(list(product((0, 1), repeat=4)))
+    values = {name: tensor.data for name, tensor in GoldenModel(graph).trace(codes)}
+    ties = values["layer_2"] == 0
+    assert ties.sum() == 6 * 3
+    assert (values["layer_3"][:, 0][ties] == (zero == 1)).all()
+    assert compare_with_torch(deployed, graph, codes).images == 16
+    assert np.array_equal(GoldenModel(lower(graph)).value(codes), values["layer_5"])

@@ -65,18 +65,20 @@ def test_skipped_words_shorten_the_loop():
 
 @pytest.mark.parametrize("name", ["element_maps", "multi_level_unrolled"])
 def test_vitis_dialect_and_its_beats(name, tmp_path, csim_tools):
-    run_csim(export(tmp_path, NETWORKS[name](), HlsTool.VITIS_HLS), tools=csim_tools)
+    result = run_csim(export(tmp_path, NETWORKS[name](), HlsTool.VITIS_HLS), tools=csim_tools)
+    assert result.images == 8
 
 
 @pytest.mark.parametrize("name", ["column_maps", "multi_level_unrolled"])
 def test_synthesis_branches_equal_golden(name, tmp_path, csim_tools):
     tools = replace(csim_tools, extra_flags=(*csim_tools.extra_flags, "-DHBNN_SYNTHESIS_BRANCHES"))
-    run_csim(export(tmp_path, NETWORKS[name]()), tools=tools)
+    assert run_csim(export(tmp_path, NETWORKS[name]()), tools=tools).images == 8
 
 
 @pytest.mark.parametrize("name", ["two_planes", "multi_level_unrolled"])
 def test_sanitizers_find_nothing(name, tmp_path, compiler):
-    run_csim(export(tmp_path, NETWORKS[name]()), sanitize=True, tools=CsimTools(extra_flags=("-O0",)))
+    tools = CsimTools(extra_flags=("-O0",))
+    assert run_csim(export(tmp_path, NETWORKS[name]()), sanitize=True, tools=tools).images == 8
 
 
 def test_one_image_and_optimized_build(tmp_path, compiler):
@@ -113,7 +115,8 @@ def test_header_sets_without_streams_get_a_stand_in(tmp_path, compiler):
     shutil.copytree(find_headers().path, headers)
     (headers / "hls_stream.h").unlink()
     folder = export(tmp_path / "export", NETWORKS["lane_by_lane"]())
-    run_csim(folder, tools=CsimTools(headers=headers, extra_flags=("-O0",)))
+    tools = CsimTools(headers=headers, extra_flags=("-O0",))
+    assert run_csim(folder, tools=tools).images == 8
 
 
 def _edit(folder, name, old, new):
