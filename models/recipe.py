@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -15,75 +13,69 @@ from hbnn_hw import nn as hnn
 from hbnn_hw.data import Dataset, DatasetName, load
 from hbnn_hw.nn.train import Progress
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR
+from models.perceptron import Network
 
 GOLDEN_PER_CLASS = 10
-METHODS = (hnn.Method.BNN, hnn.Method.HBNN, hnn.Method.SLB, hnn.Method.FLEXOR, hnn.Method.FLOAT)
+FLOAT_BITS = 32
+_FLOAT_LAYERS = (nn.Linear, nn.Conv2d)
+_QUANTIZED_LAYERS = (hnn.QuantizedLinear, hnn.QuantizedConv2d)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One reference network with one training method.
+    """One network with one way to train it.
 
     Attributes
     ----------
     name
         Name of the recipe and, with ``.pt``, of its checkpoint.
+    label
+        What sets it apart from its neighbours in a table.
     dataset
         What it is trained on.
     method
-        How its weights are trained.
-    hidden
-        Widths of the hidden layers.
+        How its weights are trained; OTHER where methods are mixed.
+    shape
+        Its layers, for people.
+    network
+        Builds the untrained network for a data set with torch's present random state.
     config
         Hyper-parameters; the seed is given at training.
-    average_bits
-        Bits per weight of an HBNN.
+    deployable
+        Whether hardware computes it exactly today.
     """
 
     name: str
+    label: str
     dataset: DatasetName
     method: hnn.Method
-    hidden: tuple[int, ...]
+    shape: str
+    network: Network
     config: hnn.TrainConfig
-    average_bits: float = 1.4
-
-    def build(self, dataset: Dataset) -> nn.Sequential:
-        """Build the untrained network with torch's present random state."""
-        widths = (dataset.n_features, *self.hidden, dataset.n_classes)
-        distribution = hnn.dist_from_avg(self.average_bits)
-        return hnn.mlp(self.method, dataset.input_bits, widths, distribution=distribution)
+    deployable: bool = True
 
     def command(self, seed: int) -> str:
         """Give the command line that makes the checkpoint."""
         return f"python -m models.train --recipe {self.name} --seed {seed} --out models/{self.name}.pt"
 
 
-def methods_of(
-    prefix: str,
-    dataset: DatasetName,
-    hidden: tuple[int, ...],
-    config: hnn.TrainConfig,
-    rates: Mapping[hnn.Method, float] = MappingProxyType({}),
-) -> Iterable[Recipe]:
-    """Yield one recipe a training method, alike in everything but the step sizes in ``rates``."""
-    for method in METHODS:
-        name = f"{prefix}_{method.value}"
-        rate = rates.get(method, config.learning_rate)
-        own = replace(config, learning_rate=rate)
-        yield Recipe(name=name, dataset=dataset, method=method, hidden=hidden, config=own)
+def build(recipe: Recipe, dataset: Dataset, seed: int) -> nn.Sequential:
+    """Build the untrained network of a recipe; ``seed`` gives its initial weights."""
+    torch.manual_seed(seed)
+    return recipe.network(dataset)
 
 
-def bits_per_weight(model: nn.Module) -> float:
-    """Return the mean number of stored bits over all weights of the linear layers; 32 for float layers."""
-    bits = weights = 0
+def weight_storage(model: nn.Module) -> tuple[int, int]:
+    """Return the number of weights and of the bits that store them, 32 for each float weight."""
+    n_weights = stored_bits = 0
     for layer in model.modules():
-        if isinstance(layer, hnn.QuantizedLinear):
-            bits += layer.stored_bits()
-            weights += layer.n_weights
-        elif isinstance(layer, nn.Linear):
-            bits += 32 * layer.weight.numel()
-            weights += layer.weight.numel()
-    return bits / weights
+        if isinstance(layer, _QUANTIZED_LAYERS):
+            n_weights += layer.n_weights
+            stored_bits += layer.stored_bits()
+        elif isinstance(layer, _FLOAT_LAYERS):
+            n_weights += layer.weight.numel()
+            stored_bits += FLOAT_BITS * layer.weight.numel()
+    return n_weights, stored_bits
 
 
 def golden_inputs(dataset: Dataset) -> hnn.Golden:
@@ -96,8 +88,7 @@ def golden_inputs(dataset: Dataset) -> hnn.Golden:
 def run(recipe: Recipe, seed: int, out: Path, on_epoch: Progress | None = None) -> hnn.Metadata:
     """Train, measure on the full test set, save to ``out``; return what is now known."""
     dataset = load(recipe.dataset)
-    torch.manual_seed(seed)
-    model = recipe.build(dataset)
+    model = build(recipe, dataset, seed)
     hnn.train(model, dataset, replace(recipe.config, seed=seed), on_epoch)
     return measure_and_save(recipe, seed, model, dataset, out)
 
@@ -112,17 +103,22 @@ def measure_and_save(
     return metadata
 
 
+def deployed_accuracy(model: nn.Sequential, dataset: Dataset) -> float:
+    """Measure the deployed twin of a trained network on the full test set."""
+    return hnn.evaluate(hnn.deploy(model), dataset.x_test, dataset.y_test)
+
+
 def measure(recipe: Recipe, model: nn.Sequential, dataset: Dataset, seed: int) -> hnn.Metadata:
     """Measure a trained network on the full test set, deployed and as trained."""
     trained = hnn.evaluate(model, dataset.x_test, dataset.y_test)
-    deployable = recipe.method is not hnn.Method.FLOAT
-    deployed = hnn.evaluate(hnn.deploy(model), dataset.x_test, dataset.y_test) if deployable else trained
+    deployed = deployed_accuracy(model, dataset) if recipe.deployable else trained
+    n_weights, stored_bits = weight_storage(model)
     return hnn.Metadata(
         dataset=recipe.dataset.value,
         method=recipe.method,
-        bits_per_weight=bits_per_weight(model),
+        bits_per_weight=stored_bits / n_weights,
         accuracy=deployed,
-        scale_error=DEFAULT_SCALE_ERROR if deployable else 0.0,
+        scale_error=DEFAULT_SCALE_ERROR if recipe.deployable else 0.0,
         trained_accuracy=trained,
         test_images=len(dataset.y_test),
         seed=seed,

@@ -44,11 +44,10 @@ from the files themselves; `python -m models.remeasure` measures them again with
 def row(name: str, checkpoint: LoadedCheckpoint) -> str:
     """Return one line of the table."""
     known, recipe = checkpoint.metadata, RECIPES[name]
-    widths = "-".join(str(n) for n in (checkpoint.example_input.shape[1], *recipe.hidden, 10))
     deployed = "" if known.method is Method.FLOAT else f"{known.accuracy:.2%}"
     cells = (
         f"`{name}.pt`",
-        widths,
+        recipe.shape,
         known.method.name,
         f"{known.bits_per_weight:.2f}",
         deployed,

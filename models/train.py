@@ -8,10 +8,10 @@ from pathlib import Path
 
 from hbnn_hw.errors import HbnnError
 from hbnn_hw.nn import EpochReport
-from models import digits, mnist
 from models.recipe import run
+from models.studies import all_recipes
 
-RECIPES = {recipe.name: recipe for recipe in (*mnist.RECIPES, *digits.RECIPES)}
+RECIPES = all_recipes()
 
 
 def _progress(report: EpochReport) -> None:

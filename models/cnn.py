@@ -1,0 +1,77 @@
+"""The small convolutional network on Fashion-MNIST and MNIST, weights and activations quantized."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from hbnn_hw.data import DatasetName
+from hbnn_hw.nn import (
+    BnnSpec,
+    FlexorSpec,
+    FloatSpec,
+    HbnnSpec,
+    LayerSpec,
+    Loss,
+    Method,
+    Padding,
+    SlbSpec,
+    TrainConfig,
+    dist_from_avg,
+)
+from models.bitwidths import with_rate
+from models.perceptron import Network
+from models.recipe import Recipe
+from models.small_cnn import SHAPE, quantized, small_cnn
+
+PADDING = Padding.MINUS_ONE
+EPOCHS: Mapping[DatasetName, int] = MappingProxyType({DatasetName.FASHION: 10, DatasetName.MNIST: 6})
+
+
+def _hbnn(bits: float) -> Network:
+    distribution = dist_from_avg(bits)
+    return quantized(HbnnSpec(distribution=distribution, padding=PADDING), distribution)
+
+
+def _mixed() -> Network:
+    layers: dict[str, LayerSpec] = {
+        "conv1": BnnSpec(padding=PADDING),
+        "conv2": HbnnSpec(padding=PADDING),
+        "fc3": FlexorSpec(),
+        "fc4": SlbSpec(bits=2),
+    }
+    return quantized(FloatSpec(), layers=layers)
+
+
+_ROWS: tuple[tuple[str, str, Method, Network], ...] = (
+    ("float", "float", Method.FLOAT, small_cnn),
+    ("bnn", "BNN 1/1", Method.BNN, quantized(BnnSpec(padding=PADDING))),
+    ("hbnn10", "HBNN 1/1", Method.HBNN, _hbnn(1.0)),
+    ("hbnn14", "HBNN 1.4/1.4", Method.HBNN, _hbnn(1.4)),
+    ("hbnn20", "HBNN 2/2", Method.HBNN, _hbnn(2.0)),
+    ("slb", "SLB 1/1", Method.SLB, quantized(SlbSpec(padding=PADDING))),
+    ("flexor", "FleXOR 0.8/1", Method.FLEXOR, quantized(FlexorSpec(padding=PADDING))),
+    ("mixed", "BNN, HBNN, FleXOR, SLB by layer", Method.OTHER, _mixed()),
+)
+
+
+def _recipes(dataset: DatasetName) -> tuple[Recipe, ...]:
+    config = TrainConfig(epochs=EPOCHS[dataset], batch_size=128, loss=Loss.SQUARED_HINGE)
+    return tuple(
+        Recipe(
+            name=f"{dataset.value}_cnn_{name}",
+            label=label,
+            dataset=dataset,
+            method=method,
+            shape=SHAPE,
+            network=network,
+            config=with_rate(config, method),
+            deployable=False,
+        )
+        for name, label, method, network in _ROWS
+    )
+
+
+FASHION = _recipes(DatasetName.FASHION)
+MNIST = _recipes(DatasetName.MNIST)
+RECIPES = (*FASHION, *MNIST)

@@ -1,0 +1,13 @@
+"""784-256-256-256-10 on Fashion-MNIST with 8-bit pixels: MNIST's recipes on harder images."""
+
+from hbnn_hw.data import DatasetName
+from hbnn_hw.nn import Loss, TrainConfig
+from models.bitwidths import every_bitwidth
+
+RECIPES = every_bitwidth(
+    "fashion",
+    DatasetName.FASHION,
+    784,
+    (256, 256, 256),
+    TrainConfig(epochs=20, loss=Loss.SQUARED_HINGE),
+)

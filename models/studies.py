@@ -1,0 +1,132 @@
+"""All studies of the results page, in its order."""
+
+from __future__ import annotations
+
+from models import cnn, digits, fashion, mnist, questions
+from models.recipe import Recipe
+from models.study import Study
+
+_TABLE = (
+    "Every layer's weights are quantized, the first and the last included, and activations are signs, but "
+    "for the rows that say otherwise. HBNN rows have one map entry per weight, middle-out; FleXOR rows have "
+    "two taps per output and the paper's order."
+)
+
+STUDIES = (
+    Study(
+        name="mnist",
+        title="MNIST, perceptron",
+        text=_TABLE,
+        recipes=mnist.RECIPES,
+    ),
+    Study(
+        name="fashion",
+        title="Fashion-MNIST, perceptron",
+        text=_TABLE,
+        recipes=fashion.RECIPES,
+    ),
+    Study(
+        name="fashion_cnn",
+        title="Fashion-MNIST, small convolutional network",
+        text="Bits are those of weights / activations. Every layer is quantized, the first and the last "
+        "included; padding is -1. HBNN activations have one map entry per position.",
+        recipes=cnn.FASHION,
+    ),
+    Study(
+        name="mnist_cnn",
+        title="MNIST, small convolutional network",
+        text="The same network.",
+        recipes=cnn.MNIST,
+    ),
+    Study(
+        name="digits",
+        title="optdigits, perceptron",
+        text=_TABLE,
+        recipes=digits.RECIPES,
+        seeds=tuple(range(5)),
+    ),
+    Study(
+        name="hbnn_splits",
+        title="HBNN: does the split P matter at equal B?",
+        text="Four splits of 1.4 bits on average. The paper says that the choice is unimportant; the split "
+        "with pruned weights (0 bits) is ours.",
+        recipes=questions.SPLITS,
+    ),
+    Study(
+        name="hbnn_heuristics",
+        title="HBNN: does the sort heuristic matter?",
+        text="1.4 bits, 70 / 20 / 10 %. The residual-aware middle-out is ours.",
+        recipes=questions.HEURISTICS,
+    ),
+    Study(
+        name="hbnn_granularity",
+        title="HBNN: what does a coarser map cost?",
+        text="1.4 bits, 70 / 20 / 10 %. An element map pays in unrolled hardware only; columns and tiles let "
+        "folded hardware leave out whole words.",
+        recipes=questions.GRANULARITIES,
+    ),
+    Study(
+        name="slb_normalization",
+        title="SLB: does state batch normalization matter?",
+        text="One bit. State batch normalization keeps statistics of the hard weights beside those of the "
+        "soft ones; the authors' code estimates them anew after every epoch.",
+        recipes=questions.SLB_NORMS,
+    ),
+    Study(
+        name="slb_schedule",
+        title="SLB: does the temperature schedule matter?",
+        text="One bit, temperature 1 to 0.04 over 95 % of the training, recalibrated.",
+        recipes=questions.SLB_SCHEDULES,
+    ),
+    Study(
+        name="flexor_activations",
+        title="FleXOR: what do binary activations cost?",
+        text="8 stored bits for 10 weights. The paper keeps activations in float; hardware wants signs.",
+        recipes=questions.FLEXOR_ACTIVATIONS,
+    ),
+    Study(
+        name="flexor_order",
+        title="FleXOR: does an order that hardware can decode cost accuracy?",
+        text="13 stored bits for 16 weights. In word order a slice decodes into one PE x SIMD word.",
+        recipes=questions.FLEXOR_ORDERS,
+    ),
+    Study(
+        name="flexor_mixed",
+        title="FleXOR: is it worth mixing rates by layer?",
+        text="Stored bits over weights of the four layers, at about equal storage; the first layer has 60 % "
+        "of the weights.",
+        recipes=questions.FLEXOR_MIXED,
+    ),
+    Study(
+        name="flexor_taps",
+        title="FleXOR: how many taps?",
+        text="8 stored bits for 10 weights. With an even number of taps in every row the matrix has at most "
+        "rank 7: one stored bit of eight carries nothing. Fair bits have the full rank.",
+        recipes=questions.FLEXOR_TAPS,
+    ),
+    Study(
+        name="flexor_huffman",
+        title="FleXOR: or simply a smaller binary network, Huffman-coded?",
+        text="Compare the last columns: the narrower network's Huffman-coded weights take what the wide "
+        "one's encoded weights take. Per layer the best symbol size and order count, code tables included; "
+        "the bits that FleXOR decodes are compressed in the same way.",
+        recipes=questions.HUFFMAN,
+    ),
+    Study(
+        name="bnn_activations",
+        title="BNN: weights only, or weights and activations?",
+        text="Binary weights, binary activations, both, neither.",
+        recipes=questions.BNN_ACTIVATIONS,
+    ),
+    Study(
+        name="mixed_methods",
+        title="All four methods in one network",
+        text="First layer BNN, second HBNN at 1.4 bits, third FleXOR at 8/10, last SLB at 2 bits.",
+        recipes=questions.MIXED_METHODS,
+    ),
+)
+
+
+def all_recipes() -> dict[str, Recipe]:
+    """Return every recipe by its name."""
+    return {recipe.name: recipe for study in STUDIES for recipe in study.recipes}
