@@ -57,6 +57,30 @@ class QuantizedLayer(nn.Module, ABC):
 
     bias: nn.Parameter | None
 
+    @property
+    @abstractmethod
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weights: (out, in), or (out, in / groups, height, width)."""
+
+    @property
+    @abstractmethod
+    def fan_out(self) -> int:
+        """Number of output values that one input value reaches."""
+
+    @property
+    def fan_in(self) -> int:
+        """Number of inputs of one output value."""
+        return math.prod(self.weight_shape[1:])
+
+    @property
+    def n_weights(self) -> int:
+        """Entries of the weight tensor."""
+        return math.prod(self.weight_shape)
+
+    def _make_bias(self, *, bias: bool) -> None:
+        """Register the bias, which starts at 0, or that there is none."""
+        self.register_parameter("bias", nn.Parameter(torch.zeros(self.weight_shape[0])) if bias else None)
+
     @abstractmethod
     def planes(self) -> RealPlanes:
         """Return the weights as hardware has them; carries no gradient."""
@@ -65,9 +89,19 @@ class QuantizedLayer(nn.Module, ABC):
     def quantized_weight(self) -> Tensor:
         """Return the weights, float32 (out, ...), with the method's own gradient to its parameters."""
 
+    def bitwidths(self) -> Tensor:
+        """Return how many planes each weight has, int64 of the weight's shape [bit]."""
+        return (self.planes().signs != 0).sum(0)
+
+    def n_scales(self) -> int:
+        """Count the real scales of the weights; those that are always 1 are none."""
+        planes = self.planes()
+        n_scales = 0 if bool((planes.mu == 1).all()) else planes.mu.numel()
+        return n_scales + (0 if planes.row_scale is None else planes.row_scale.numel())
+
     def stored_bits(self) -> int:
         """Count the weight bits that hardware has to store [bit]; scales and bit maps come on top."""
-        return int((self.planes().signs != 0).sum())
+        return int(self.bitwidths().sum())
 
     @abstractmethod
     def config(self) -> dict[str, Plain]:
@@ -100,19 +134,14 @@ class QuantizedLinear(QuantizedLayer):
         self.out_features = out_features
 
     @property
-    def fan_in(self) -> int:
-        """Number of inputs of one output value."""
-        return self.in_features
+    def weight_shape(self) -> tuple[int, int]:
+        """(out, in)."""
+        return (self.out_features, self.in_features)
 
     @property
     def fan_out(self) -> int:
         """Number of output values that one input value reaches."""
         return self.out_features
-
-    @property
-    def n_weights(self) -> int:
-        """Entries of the weight matrix."""
-        return self.in_features * self.out_features
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, in) to (batch, out) with quantized weights."""
@@ -142,19 +171,9 @@ class LatentLayer(QuantizedLayer):
 
     weight: nn.Parameter
 
-    @property
-    @abstractmethod
-    def fan_in(self) -> int:
-        """Number of inputs of one output value."""
-
-    @property
-    @abstractmethod
-    def fan_out(self) -> int:
-        """Number of output values that one input value reaches."""
-
-    def _make_parameters(self, shape: tuple[int, ...], *, bias: bool) -> None:
-        self.weight = nn.Parameter(torch.empty(shape))
-        self.register_parameter("bias", nn.Parameter(torch.zeros(shape[0])) if bias else None)
+    def _make_parameters(self, *, bias: bool) -> None:
+        self.weight = nn.Parameter(torch.empty(self.weight_shape))
+        self._make_bias(bias=bias)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -190,4 +209,4 @@ class LatentLinear(QuantizedLinear, LatentLayer):
 
     def __init__(self, in_features: int, out_features: int, *, bias: bool = False) -> None:
         super().__init__(in_features, out_features)
-        self._make_parameters((out_features, in_features), bias=bias)
+        self._make_parameters(bias=bias)
