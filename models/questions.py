@@ -11,7 +11,6 @@ from hbnn_hw.data import DatasetName
 from hbnn_hw.nn import (
     BnnSpec,
     CosineTemperature,
-    ExponentialTemperature,
     FlattenOrder,
     FlexorSpec,
     FloatSpec,
@@ -27,6 +26,7 @@ from hbnn_hw.nn import (
     SlbSpec,
     TrainConfig,
     WarmRestartTemperature,
+    XorGradient,
     XorScheme,
 )
 from hbnn_hw.nn.bit_map import Distribution
@@ -66,6 +66,11 @@ def _recipes(
     )
 
 
+def _as(recipe: Recipe, label: str) -> Recipe:
+    """Return the same recipe, and so the same runs, under the name that it has in another answer."""
+    return replace(recipe, label=label)
+
+
 def _hbnn(**options: Any) -> Network:  # noqa: ANN401
     return converted(HIDDEN, HbnnSpec(**options))
 
@@ -82,27 +87,33 @@ SPLITS = _recipes(
     Method.HBNN, ((name, label, _hbnn(distribution=split)) for name, (label, split) in _SPLITS.items())
 )
 
-HEURISTICS = _recipes(
-    Method.HBNN,
-    (
-        (f"order_{heuristic.value}", heuristic.value.replace("_", "-"), _hbnn(heuristic=heuristic))
-        for heuristic in Heuristic
+HEURISTICS = (
+    _as(SPLITS[0], "middle-out"),
+    *_recipes(
+        Method.HBNN,
+        (
+            (f"order_{heuristic.value}", heuristic.value.replace("_", "-"), _hbnn(heuristic=heuristic))
+            for heuristic in Heuristic
+            if heuristic is not Heuristic.MIDDLE_OUT
+        ),
     ),
 )
 
 _GRANULARITIES: Mapping[str, Granularity] = MappingProxyType(
     {
-        "element": Granularity(),
         "column": Granularity(Sharing.COLUMN),
         "row": Granularity(Sharing.ROW),
         "tile of 2 x 16": Granularity.tile(2, 16),
     }
 )
-GRANULARITIES = _recipes(
-    Method.HBNN,
-    (
-        (f"map_{granularity.sharing.value}", label, _hbnn(granularity=granularity))
-        for label, granularity in _GRANULARITIES.items()
+GRANULARITIES = (
+    _as(SPLITS[0], "element"),
+    *_recipes(
+        Method.HBNN,
+        (
+            (f"map_{granularity.sharing.value}", label, _hbnn(granularity=granularity))
+            for label, granularity in _GRANULARITIES.items()
+        ),
     ),
 )
 
@@ -118,19 +129,21 @@ SLB_NORMS = (
 )
 
 _SCHEDULES = (
-    ("exponential", ExponentialTemperature()),
     ("cosine", CosineTemperature()),
     ("linear", LinearTemperature()),
     ("warm restarts", WarmRestartTemperature()),
 )
-SLB_SCHEDULES = tuple(
-    recipe
-    for label, schedule in _SCHEDULES
-    for recipe in _recipes(
-        Method.SLB,
-        [(f"slb_{label.replace(' ', '_')}", label, _slb())],
-        replace(CONFIG, temperature=schedule),
-    )
+SLB_SCHEDULES = (
+    _as(SLB_NORMS[0], "exponential"),
+    *(
+        recipe
+        for label, schedule in _SCHEDULES
+        for recipe in _recipes(
+            Method.SLB,
+            [(f"slb_{label.replace(' ', '_')}", label, _slb())],
+            replace(CONFIG, temperature=schedule),
+        )
+    ),
 )
 
 
@@ -138,13 +151,15 @@ def _flexor(activation: LayerSpec | None = None, **options: Any) -> Network:  # 
     return converted(HIDDEN, FlexorSpec(**options), activation=activation)
 
 
+_FLEXOR = _recipes(Method.FLEXOR, [("flexor", "FleXOR 8/10", _flexor())])[0]
+
 FLEXOR_ACTIVATIONS = (
     *_recipes(
         Method.FLEXOR,
-        [("flexor_float_act", "float (Hardtanh), as published", _flexor(FloatSpec()))],
+        [("flexor_float_activations", "float (Hardtanh), as published", _flexor(FloatSpec()))],
         deployable=False,
     ),
-    *_recipes(Method.FLEXOR, [("flexor_binary_act", "binary", _flexor())]),
+    _as(_FLEXOR, "binary"),
 )
 
 WORD_SCHEME = XorScheme(n_in=13, n_out=16)
@@ -179,27 +194,42 @@ FLEXOR_MIXED = _recipes(
     ),
 )
 
-FLEXOR_TAPS = _recipes(
-    Method.FLEXOR,
-    (
-        ("flexor_taps2", "2 taps", _flexor(scheme=XorScheme(n_taps=2))),
-        ("flexor_taps3", "3 taps", _flexor(scheme=XorScheme(n_taps=3))),
-        ("flexor_fair", "fair bits", _flexor(scheme=XorScheme(n_taps=0))),
+FLEXOR_TAPS = (
+    _as(_FLEXOR, "2 taps"),
+    *_recipes(
+        Method.FLEXOR,
+        (
+            ("flexor_taps3", "3 taps", _flexor(scheme=XorScheme(n_taps=3))),
+            ("flexor_fair", "fair bits", _flexor(scheme=XorScheme(n_taps=0))),
+        ),
     ),
 )
 
+FLEXOR_GRADIENTS = (
+    _as(_FLEXOR, "equation 6"),
+    *_recipes(
+        Method.FLEXOR,
+        (
+            ("flexor_exact", "exact derivative of the analog form", _flexor(gradient=XorGradient.EXACT)),
+            ("flexor_identity", "identity", _flexor(gradient=XorGradient.IDENTITY)),
+        ),
+    ),
+)
+
+_BNN = _recipes(Method.BNN, [("bnn", "BNN", converted(HIDDEN, BnnSpec()))])[0]
+
 HUFFMAN = (
-    *_recipes(Method.FLEXOR, [("huffman_flexor", "FleXOR 8/10", _flexor())]),
+    _FLEXOR,
     *_recipes(
         Method.BNN,
         [("huffman_narrow", "BNN, narrower", converted(NARROW, BnnSpec()))],
         shape="-".join(map(str, (784, *NARROW, 10))),
     ),
-    *_recipes(Method.BNN, [("huffman_wide", "BNN, as wide", converted(HIDDEN, BnnSpec()))]),
+    _as(_BNN, "BNN, as wide"),
 )
 
 BNN_ACTIVATIONS = (
-    *_recipes(Method.BNN, [("bnn_both", "weights and activations", converted(HIDDEN, BnnSpec()))]),
+    _as(_BNN, "weights and activations"),
     *_recipes(
         Method.BNN,
         [

@@ -1,6 +1,6 @@
 """A small convolutional network for 28 x 28 images, and its quantized forms.
 
-16C3 - MP2 - 32C3 - MP2 - 128FC - 10, with batch normalization behind the pooling as BNN has it.
+8C3 - MP2 - 16C3 - MP2 - 128FC - 10, with batch normalization behind the pooling as BNN has it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from hbnn_hw.nn import (
 )
 from hbnn_hw.nn.bit_map import Distribution
 
-CHANNELS = (16, 32)
+CHANNELS = (8, 16)
 HIDDEN = 128
-SHAPE = "16C3-MP2-32C3-MP2-128-10"
+SHAPE = "8C3-MP2-16C3-MP2-128-10"
 """The layers in the papers' notation."""
 
 

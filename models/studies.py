@@ -105,6 +105,13 @@ STUDIES = (
         recipes=questions.FLEXOR_TAPS,
     ),
     Study(
+        name="flexor_gradient",
+        title="FleXOR: which derivative of the XOR?",
+        text="8 stored bits for 10 weights. The paper's equation 6 against the exact derivative of its analog "
+        "form and the plain straight-through estimator.",
+        recipes=questions.FLEXOR_GRADIENTS,
+    ),
+    Study(
         name="flexor_huffman",
         title="FleXOR: or simply a smaller binary network, Huffman-coded?",
         text="Compare the last columns: the narrower network's Huffman-coded weights take what the wide "

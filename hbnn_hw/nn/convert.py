@@ -135,7 +135,7 @@ class FlexorSpec(LayerSpec):
 
     Attributes
     ----------
-    n_planes, scheme, order, pe, simd
+    n_planes, scheme, order, pe, simd, gradient
         See :class:`FlexorOptions`. With order WORD ``pe`` must divide the outputs of the layer and ``simd``
         the inputs of one output.
     padding
@@ -147,6 +147,7 @@ class FlexorSpec(LayerSpec):
     order: FlattenOrder = FlattenOrder.PAPER
     pe: int = 1
     simd: int = 1
+    gradient: XorGradient = XorGradient.PUBLISHED
     padding: Padding | None = None
 
     def replace(self, module: nn.Module) -> nn.Module:
@@ -156,6 +157,7 @@ class FlexorSpec(LayerSpec):
             "order": self.order,
             "pe": self.pe,
             "simd": self.simd,
+            "gradient": self.gradient,
         }
         if type(module) is nn.Linear:
             return _carry_over(module, FlexorLinear(**_linear_sizes(module), **options))
