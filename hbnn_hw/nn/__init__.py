@@ -12,7 +12,15 @@ from hbnn_hw.nn.bit_map import (
     generate_bit_map,
 )
 from hbnn_hw.nn.checkpoint import LoadedCheckpoint, load, save
-from hbnn_hw.nn.conv import BinaryConv2d, HbnnConv2d, LatentConv2d, Padding, QuantizedConv2d
+from hbnn_hw.nn.conv import (
+    BinaryConv2d,
+    FlexorConv2d,
+    HbnnConv2d,
+    LatentConv2d,
+    Padding,
+    QuantizedConv2d,
+    SlbConv2d,
+)
 from hbnn_hw.nn.convert import (
     BnnSpec,
     ConvertSpec,
@@ -28,7 +36,14 @@ from hbnn_hw.nn.convert import (
 from hbnn_hw.nn.deploy import deploy
 from hbnn_hw.nn.deployed import DeployedAffine, DeployedLinear
 from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
-from hbnn_hw.nn.flexor import AlphaInit, FlexorLinear, SharpnessSchedule, XorGradient, xor_signs
+from hbnn_hw.nn.flexor import (
+    AlphaInit,
+    FlexorLinear,
+    FlexorWeights,
+    SharpnessSchedule,
+    XorGradient,
+    xor_signs,
+)
 from hbnn_hw.nn.hbnn import HbnnLinear, HbnnWeights, binarize_residuals, residual_planes
 from hbnn_hw.nn.hbnn_activation import HbnnActivation, calibrate_activations
 from hbnn_hw.nn.latent import LatentLayer, LatentLinear, QuantizedLayer, QuantizedLinear, RealPlanes
@@ -37,8 +52,8 @@ from hbnn_hw.nn.mlp import Norm, Output, mlp
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
 from hbnn_hw.nn.optimizers import GlorotScale, ShiftAdaMax, glorot_coefficient, glorot_groups
 from hbnn_hw.nn.shift import ap2
-from hbnn_hw.nn.slb import SlbLinear, WeightState, hard_state, value_set
-from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, recalibrate
+from hbnn_hw.nn.slb import SlbLinear, SlbWeights, WeightState, hard_state, value_set
+from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, StateBatchNorm2d, StateNorm, recalibrate
 from hbnn_hw.nn.summary import LayerSummary, ModelSummary, summary
 from hbnn_hw.nn.temperature import (
     CosineTemperature,
@@ -65,8 +80,10 @@ __all__ = [
     "ExponentialTemperature",
     "FlattenLayout",
     "FlattenOrder",
+    "FlexorConv2d",
     "FlexorLinear",
     "FlexorSpec",
+    "FlexorWeights",
     "FloatSpec",
     "GlorotScale",
     "Golden",
@@ -104,9 +121,13 @@ __all__ = [
     "ShiftBatchNorm2d",
     "SignActivation",
     "SignSpec",
+    "SlbConv2d",
     "SlbLinear",
     "SlbSpec",
+    "SlbWeights",
     "StateBatchNorm1d",
+    "StateBatchNorm2d",
+    "StateNorm",
     "StochasticSign",
     "TemperatureSchedule",
     "ThermometerInput",

@@ -1,18 +1,20 @@
-"""Convolutions with quantized weights: the shape, and its BNN and HBNN forms."""
+"""Convolutions with quantized weights: the shape, and its form for every training method."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypedDict, Unpack, cast
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from hbnn_hw.nn.binary import BinaryWeights
 from hbnn_hw.nn.bit_map import ELEMENT, Granularity, Heuristic
+from hbnn_hw.nn.flexor import FlexorOptions, FlexorWeights
 from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnWeights
 from hbnn_hw.nn.latent import LatentLayer, Plain, QuantizedLayer
+from hbnn_hw.nn.slb import SlbWeights
 
 Pair: TypeAlias = int | Sequence[int]
 """One number for both, or (height, width)."""
@@ -33,6 +35,15 @@ class Padding(Enum):
 _BORDER = {Padding.MINUS_ONE: -1.0, Padding.PLUS_ONE: 1.0}
 
 
+class ConvOptions(TypedDict, total=False):
+    """What a convolution may be told of its shape; meaning and defaults are :class:`QuantizedConv2d`'s."""
+
+    stride: Pair
+    padding: Pair
+    padding_value: Padding | str | None
+    groups: int
+
+
 class QuantizedConv2d(QuantizedLayer):
     """2-D cross-correlation with quantized weights (out, in / groups, height, width), for every method.
 
@@ -44,7 +55,8 @@ class QuantizedConv2d(QuantizedLayer):
     kernel_size, stride, padding
         One number, or (height, width).
     padding_value
-        What the border holds; must be given where ``padding`` is not 0, and has no effect where it is.
+        What the border holds; must be given where ``padding`` is not 0, and has no effect where it is. ""
+        is None.
     groups
         Channel groups that do not see each other; ``in_channels`` of them is a depthwise convolution.
 
@@ -77,12 +89,12 @@ class QuantizedConv2d(QuantizedLayer):
         self.kernel_size = _pair(kernel_size, "kernel_size", 1)
         self.stride = _pair(stride, "stride", 1)
         self.padding = _pair(padding, "padding", 0)
-        if padding_value is None and any(self.padding):
+        self.padding_value = Padding(padding_value) if padding_value else None
+        if self.padding_value is None and any(self.padding):
             raise ValueError(
                 "a convolution with padding must say what it pads with: padding_value=Padding.MASKED, "
                 "Padding.MINUS_ONE or Padding.PLUS_ONE"
             )
-        self.padding_value = None if padding_value is None else Padding(padding_value)
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
@@ -90,19 +102,9 @@ class QuantizedConv2d(QuantizedLayer):
         return (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
 
     @property
-    def fan_in(self) -> int:
-        """Number of inputs of one output value."""
-        return self.in_channels // self.groups * self.kernel_size[0] * self.kernel_size[1]
-
-    @property
     def fan_out(self) -> int:
         """Number of output values that one input value reaches, at stride 1."""
         return self.out_channels // self.groups * self.kernel_size[0] * self.kernel_size[1]
-
-    @property
-    def n_weights(self) -> int:
-        """Entries of the weight tensor."""
-        return self.out_channels * self.fan_in
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, in, height, width) to (batch, out, height', width') with quantized weights."""
@@ -141,7 +143,6 @@ class LatentConv2d(QuantizedConv2d, LatentLayer):
     """:class:`QuantizedConv2d` with latent float weights W that a quantizer maps to planes.
 
     Parameters are those of :class:`QuantizedConv2d`, and ``bias``: whether a float bias (out,) is added.
-    ``padding_value`` may be "" for None.
 
     Attributes
     ----------
@@ -155,22 +156,11 @@ class LatentConv2d(QuantizedConv2d, LatentLayer):
         out_channels: int,
         kernel_size: Pair,
         *,
-        stride: Pair = 1,
-        padding: Pair = 0,
-        padding_value: Padding | str | None = None,
-        groups: int = 1,
         bias: bool = False,
+        **shape: Unpack[ConvOptions],
     ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride=stride,
-            padding=padding,
-            padding_value=padding_value or None,
-            groups=groups,
-        )
-        self._make_parameters(self.weight_shape, bias=bias)
+        super().__init__(in_channels, out_channels, kernel_size, **shape)
+        self._make_parameters(bias=bias)
 
 
 class BinaryConv2d(BinaryWeights, LatentConv2d):
@@ -193,15 +183,67 @@ class HbnnConv2d(HbnnWeights, LatentConv2d):
         out_channels: int,
         kernel_size: Pair,
         *,
-        stride: Pair = 1,
-        padding: Pair = 0,
-        padding_value: Padding | str | None = None,
-        groups: int = 1,
         bias: bool = False,
         distribution: Sequence[Sequence[float]] = DEFAULT_DISTRIBUTION,
         heuristic: Heuristic | str = Heuristic.MIDDLE_OUT,
         frozen: bool = False,
         granularity: Granularity | Sequence[str | int] = ELEMENT,
+        **shape: Unpack[ConvOptions],
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, bias=bias, **shape)
+        self._make_map(distribution, heuristic, granularity, frozen=frozen)
+
+    def config(self) -> dict[str, Plain]:
+        """Return the constructor's arguments as plain values."""
+        return super().config() | self._map_config()
+
+
+class SlbConv2d(SlbWeights, QuantizedConv2d):
+    """Convolution whose weights are searched for among 2^k values; see :class:`~hbnn_hw.nn.slb.SlbWeights`.
+
+    Parameters are those of :class:`QuantizedConv2d` and of :class:`~hbnn_hw.nn.slb.SlbLinear`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        *,
+        bias: bool = False,
+        bits: int = 1,
+        hard: bool = False,
+        **shape: Unpack[ConvOptions],
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, **shape)
+        self._make_logits(bits, hard=hard, bias=bias)
+
+    def config(self) -> dict[str, Plain]:
+        """Return the constructor's arguments as plain values."""
+        return super().config() | self._choice_config()
+
+
+class FlexorConv2d(FlexorWeights, QuantizedConv2d):
+    """Convolution whose weights are XORs of fewer stored bits; see :class:`~hbnn_hw.nn.flexor.FlexorWeights`.
+
+    Parameters are those of :class:`QuantizedConv2d` and of :class:`~hbnn_hw.nn.flexor.FlexorLinear`. The
+    columns of the flattened weights are pixels of the kernel, row by row, with the input channels of one
+    pixel side by side (ROW_MAJOR: the other way round); see
+    :meth:`~hbnn_hw.nn.xor_matrix.FlattenOrder.columns`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        *,
+        stride: Pair = 1,
+        padding: Pair = 0,
+        padding_value: Padding | str | None = None,
+        groups: int = 1,
+        bias: bool = False,
+        **encoding: Unpack[FlexorOptions],
     ) -> None:
         super().__init__(
             in_channels,
@@ -211,10 +253,9 @@ class HbnnConv2d(HbnnWeights, LatentConv2d):
             padding=padding,
             padding_value=padding_value,
             groups=groups,
-            bias=bias,
         )
-        self._make_map(distribution, heuristic, granularity, frozen=frozen)
+        self._make_encrypted(bias=bias, **encoding)
 
     def config(self) -> dict[str, Plain]:
         """Return the constructor's arguments as plain values."""
-        return super().config() | self._map_config()
+        return super().config() | self._encoding_config()

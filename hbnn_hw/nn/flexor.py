@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hbnn_hw.errors import CaptureError
 from hbnn_hw.nn.binary import hard_sign
-from hbnn_hw.nn.latent import Plain, QuantizedLinear, RealPlanes
+from hbnn_hw.nn.latent import Plain, QuantizedLayer, QuantizedLinear, RealPlanes
 from hbnn_hw.nn.xor_matrix import FlattenLayout, FlattenOrder, XorScheme, minimum_row_distance, rank
 
 ENCRYPTED_DEVIATION = 1e-3
@@ -59,28 +59,70 @@ class _XorSigns(torch.autograd.Function):
         matrix: Tensor,
         s_tanh: Tensor,
         gradient: XorGradient,
+        word_bits: int,
     ) -> Tensor:
-        # Parities are sums of up to n_in ones, which a half-precision product could round.
+        # n taps of which m are +1 add up to 2m - n. A quarter of that and n/4 is m/2, and the parity of m is
+        # twice the fraction of m/2: exact, and faster than a remainder.
+        quarters = matrix.to(encrypted.dtype).mul_(0.25)
+        # Sums of up to n_in terms, which a half-precision product could round.
         with torch.autocast(encrypted.device.type, enabled=False):
-            ones = (encrypted >= 0).to(encrypted.dtype) @ matrix.to(encrypted.dtype).mT
-        # The parity of a count is twice the fraction of its half: exact, and faster than a remainder.
-        signs = ones.mul_(0.5).frac_().mul_(4.0).sub_(1.0)
-        ctx.gradient = gradient
+            halves = hard_sign(encrypted, zero=1) @ quarters.mT.contiguous()
+        signs = halves.add_(quarters.sum(-1).unsqueeze(-2)).frac_().mul_(4.0).sub_(1.0)
+        ctx.gradient, ctx.word_bits = gradient, word_bits
         ctx.save_for_backward(encrypted, matrix, s_tanh, signs)
-        return signs
+        return _words(signs, word_bits).contiguous()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN401
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:  # noqa: ANN401
         encrypted, matrix, s_tanh, signs = ctx.saved_tensors
         taps = matrix.to(encrypted.dtype)
-        if ctx.gradient is XorGradient.EXACT:
-            return _exact_gradient(gradients[0], encrypted, taps, s_tanh), None, None, None
         # The parity times the product of all taps is the output y, and 1 / s_i = s_i: the factor of the
         # other taps is y s_i, so that the sum over the outputs is one matrix product.
-        result = ((gradients[0] * signs) @ taps).mul_(hard_sign(encrypted, zero=1))
+        products = signs.clone()
+        _words(products, ctx.word_bits).mul_(gradients[0])
+        _dropped(products, ctx.word_bits).zero_()
+        if ctx.gradient is XorGradient.EXACT:
+            result = _exact_gradient(products.mul_(signs), encrypted, taps, s_tanh)
+        else:
+            result = (products @ taps).mul_(hard_sign(encrypted, zero=1))
         if ctx.gradient is XorGradient.PUBLISHED:
             result.mul_(_window(encrypted, s_tanh))
-        return result, None, None, None
+        return result, None, None, None, None
+
+
+def _words(stream: Tensor, word_bits: int) -> Tensor:
+    """View slices (planes, slices, n_out) as words (planes, words, word_bits), each of whole slices."""
+    return _whole_words(stream, word_bits)[..., :word_bits]
+
+
+def _dropped(stream: Tensor, word_bits: int) -> Tensor:
+    """View what :func:`_words` leaves out."""
+    return _whole_words(stream, word_bits)[..., word_bits:]
+
+
+def _whole_words(stream: Tensor, word_bits: int) -> Tensor:
+    planes, slices, n_out = stream.shape
+    slices_per_word = -(-word_bits // n_out)
+    return stream.view(planes, slices // slices_per_word, slices_per_word * n_out)
+
+
+class _ScaledPlanes(torch.autograd.Function):
+    """``alpha[q, r] · b[q, r]``; alpha's gradient is summed along whole rows, one after the other.
+
+    The order of the stream, which is that of the memory, then changes no rounding of it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, alpha: Tensor, signs: Tensor) -> Tensor:  # noqa: ANN401
+        ctx.save_for_backward(alpha, signs)
+        return alpha.view(*alpha.shape, *[1] * (signs.dim() - 2)) * signs
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+        alpha, signs = ctx.saved_tensors
+        # Plane by plane, because transposing a matrix is several times as fast as transposing a stack.
+        rows = [plane.flatten(1).contiguous().sum(1) for plane in gradients[0] * signs]
+        return torch.stack(rows), gradients[0] * alpha.view(*alpha.shape, *[1] * (signs.dim() - 2))
 
 
 def _window(encrypted: Tensor, s_tanh: Tensor) -> Tensor:
@@ -106,7 +148,11 @@ def _products_of_the_others(factors: Tensor) -> Tensor:
 
 
 def xor_signs(
-    encrypted: Tensor, matrix: Tensor, s_tanh: Tensor, gradient: XorGradient = XorGradient.PUBLISHED
+    encrypted: Tensor,
+    matrix: Tensor,
+    s_tanh: Tensor,
+    gradient: XorGradient = XorGradient.PUBLISHED,
+    word_bits: int | None = None,
 ) -> Tensor:
     """Decode signs: ``y_r = (-1)^(n_r - 1) prod_{j in taps(r)} sign(x_j)``, sign(0) = +1.
 
@@ -120,17 +166,22 @@ def xor_signs(
         S_tanh, a tensor of one element.
     gradient
         Stand-in for the derivative.
+    word_bits
+        Outputs that are kept of as many whole slices as hold so many; the others are dropped. n_out unless
+        given: all are kept.
 
     Returns
     -------
     Tensor
-        ±1, (planes, slices, n_out). A row without taps gives -1.
+        ±1, (planes, words, word_bits): unless words are given, (planes, slices, n_out). A row without taps
+        gives -1.
 
     Notes
     -----
     Source: eqs. 2, 4 and 6.
     """
-    result: Tensor = _XorSigns.apply(encrypted, matrix, s_tanh, gradient)  # type: ignore[no-untyped-call]
+    kept = matrix.shape[1] if word_bits is None else word_bits
+    result: Tensor = _XorSigns.apply(encrypted, matrix, s_tanh, gradient, kept)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -168,31 +219,46 @@ class SharpnessSchedule:
         return self.final * 2.0 ** sum(progress >= at for at in self.doublings)
 
 
-class FlexorLinear(QuantizedLinear):
-    """Linear layer whose weights are XORs of fewer stored bits: ``W = sum_q alpha_q[out] · b_q``.
-
-    Each plane b_q (out, in) of ±1 is decoded from signs of its own encrypted weights, slice by slice, by a
-    fixed matrix: ``planes · n_in / n_out`` stored bits per weight, plus what the layout drops.
-
-    Parameters
-    ----------
-    in_features, out_features
-        See :class:`~hbnn_hw.nn.latent.QuantizedLinear`.
-    bias
-        Whether a float bias (out,) is added.
-    n_planes
-        q, planes per weight.
-    n_in, n_out, n_taps, seed
-        See :class:`~hbnn_hw.nn.xor_matrix.XorScheme`.
-    order, pe, simd
-        See :class:`~hbnn_hw.nn.xor_matrix.FlattenLayout`.
-    gradient
-        Stand-in for the derivative.
-    alpha_init
-        Initial alpha.
+class FlexorOptions(TypedDict, total=False):
+    """What a FleXOR layer may be told besides its shape.
 
     Attributes
     ----------
+    n_planes
+        q, planes per weight; 1 unless told.
+    n_in, n_out, n_taps, seed
+        See :class:`~hbnn_hw.nn.xor_matrix.XorScheme`.
+    order, pe, simd
+        See :class:`~hbnn_hw.nn.xor_matrix.FlattenLayout`; the paper's order unless told.
+    gradient
+        Stand-in for the derivative; the published one unless told.
+    alpha_init
+        Initial alpha; the paper's unless told.
+    """
+
+    n_planes: int
+    n_in: int
+    n_out: int
+    n_taps: int
+    seed: int
+    order: FlattenOrder | str
+    pe: int
+    simd: int
+    gradient: XorGradient | str
+    alpha_init: AlphaInit
+
+
+class FlexorWeights(QuantizedLayer):
+    """Weights that are XORs of fewer stored bits: ``W = sum_q alpha_q[out] · b_q``.
+
+    Each plane b_q of ±1 is decoded from signs of its own encrypted weights, slice by slice, by a fixed
+    matrix: ``planes · n_in / n_out`` stored bits per weight, plus what the layout drops.
+
+    Attributes
+    ----------
+    n_planes, scheme, layout, gradient, alpha_init
+        See :class:`FlexorOptions`; rows of the layout are outputs, columns as
+        :meth:`~hbnn_hw.nn.xor_matrix.FlattenOrder.columns` says.
     encrypted
         float32 (planes, slices, n_in): real weights whose signs are stored.
     alpha
@@ -212,12 +278,10 @@ class FlexorLinear(QuantizedLinear):
     matrix: Tensor
     s_tanh: Tensor
 
-    def __init__(
+    def _make_encrypted(
         self,
-        in_features: int,
-        out_features: int,
         *,
-        bias: bool = False,
+        bias: bool,
         n_planes: int = 1,
         n_in: int = 8,
         n_out: int = 10,
@@ -229,19 +293,23 @@ class FlexorLinear(QuantizedLinear):
         gradient: XorGradient | str = XorGradient.PUBLISHED,
         alpha_init: AlphaInit = AlphaInit.PAPER,
     ) -> None:
-        super().__init__(in_features, out_features)
         if n_planes < 1:
             raise ValueError(f"FleXOR weights must have at least 1 plane, not {n_planes!r}")
         self.n_planes = n_planes
         self.scheme = XorScheme(n_in=n_in, n_out=n_out, n_taps=n_taps, seed=seed)
         self.layout = FlattenLayout(
-            order=FlattenOrder(order), rows=out_features, columns=in_features, n_out=n_out, pe=pe, simd=simd
+            order=FlattenOrder(order),
+            rows=self.weight_shape[0],
+            columns=self.fan_in,
+            n_out=n_out,
+            pe=pe,
+            simd=simd,
         )
         self.gradient = XorGradient(gradient)
         self.alpha_init = alpha_init
         self.encrypted = nn.Parameter(torch.empty(n_planes, self.layout.n_slices, n_in))
-        self.alpha = nn.Parameter(torch.empty(n_planes, out_features))
-        self.register_parameter("bias", nn.Parameter(torch.zeros(out_features)) if bias else None)
+        self.alpha = nn.Parameter(torch.empty(n_planes, self.weight_shape[0]))
+        self._make_bias(bias=bias)
         self.register_buffer("matrix", torch.zeros(n_planes, n_out, n_in, dtype=torch.uint8))
         self.register_buffer("s_tanh", torch.full((), DEFAULT_S_TANH))
         # A layer described without values (device "meta") gets its matrix from the checkpoint.
@@ -262,26 +330,31 @@ class FlexorLinear(QuantizedLinear):
         self.s_tanh.fill_(value)
 
     def signs(self) -> Tensor:
-        """Return the decoded planes, ±1 (planes, out, in), with their gradient to the encrypted weights."""
-        stream = xor_signs(self.encrypted, self.matrix, self.s_tanh, self.gradient)
-        return self._arranged(stream.flatten(1))
-
-    def _arranged(self, stream: Tensor) -> Tensor:
-        """Bring streams (planes, slices · n_out) into the weights' shape (planes, out, in)."""
-        layout, out, columns = self.layout, self.out_features, self.in_features
-        words = stream.view(self.n_planes, layout.n_words, -1)[..., : layout.word_bits]
-        if layout.order is FlattenOrder.PAPER:
-            return words.reshape(self.n_planes, columns, out).mT
+        """Return the decoded planes, ±1 (planes, *weight shape), with the gradient to the encrypted ones."""
+        layout = self.layout
+        words = xor_signs(self.encrypted, self.matrix, self.s_tanh, self.gradient, layout.word_bits)
+        matrix = self._arranged(words)
+        out, channels, *kernel = self.weight_shape
         if layout.order is FlattenOrder.ROW_MAJOR:
-            return words.reshape(self.n_planes, out, columns)
+            return matrix.view(self.n_planes, out, channels, *kernel)
+        return matrix.view(self.n_planes, out, *kernel, channels).movedim(-1, 2)
+
+    def _arranged(self, words: Tensor) -> Tensor:
+        """Bring words (planes, words, word_bits) into matrices (planes, rows, columns) of the layout."""
+        layout, out, columns = self.layout, self.layout.rows, self.layout.columns
+        if layout.order is FlattenOrder.PAPER:
+            return words.view(self.n_planes, columns, out).mT
+        if layout.order is FlattenOrder.ROW_MAJOR:
+            return words.view(self.n_planes, out, columns)
         pe, simd = layout.pe, layout.simd
         tiles = words.view(self.n_planes, out // pe, columns // simd, pe, simd)
         return tiles.transpose(2, 3).reshape(self.n_planes, out, columns)
 
     def quantized_weight(self) -> Tensor:
-        """Return ``sum_q alpha_q b_q``, float32 (out, in), with the gradients to both factors."""
-        terms = self.alpha.unsqueeze(-1) * self.signs()
-        return terms[0] if self.n_planes == 1 else terms.sum(0)
+        """Return ``sum_q alpha_q b_q``, float32 (out, ...), with the gradients to both factors."""
+        terms: Tensor = _ScaledPlanes.apply(self.alpha, self.signs())  # type: ignore[no-untyped-call]
+        # Not terms[0], whose gradient would be a copy into zeros.
+        return terms.squeeze(0) if self.n_planes == 1 else terms.sum(0)
 
     @torch.no_grad()
     def planes(self) -> RealPlanes:
@@ -295,7 +368,8 @@ class FlexorLinear(QuantizedLinear):
         """
         signs, ratios = self.signs(), self._shared_ratios()
         flips = hard_sign(ratios, zero=1)
-        return RealPlanes((signs * flips.view(-1, 1, 1)).contiguous(), ratios.abs(), self.alpha[0].clone())
+        flips = flips.view(-1, *[1] * (signs.dim() - 1))
+        return RealPlanes((signs * flips).contiguous(), ratios.abs(), self.alpha[0].clone())
 
     def _shared_ratios(self) -> Tensor:
         """Return ``alpha[q] / alpha[0]``, the same for all outputs, float32 (planes,)."""
@@ -329,10 +403,9 @@ class FlexorLinear(QuantizedLinear):
         """Return each plane's smallest Hamming distance of two rows of M⊕."""
         return tuple(minimum_row_distance(matrix) for matrix in self.matrix.cpu().numpy())
 
-    def config(self) -> dict[str, Plain]:
-        """Return the constructor's arguments as plain values."""
+    def _encoding_config(self) -> dict[str, Plain]:
         scheme, layout = self.scheme, self.layout
-        return super().config() | {
+        return {
             "n_planes": self.n_planes,
             "n_in": scheme.n_in,
             "n_out": scheme.n_out,
@@ -350,3 +423,32 @@ class FlexorLinear(QuantizedLinear):
             raise ValueError(f"matrix must hold 0 and 1 only, not {int(self.matrix.max())}")
         if not float(self.s_tanh) > 0:
             raise ValueError(f"s_tanh must be positive, not {float(self.s_tanh)}")
+
+
+class FlexorLinear(FlexorWeights, QuantizedLinear):
+    """Linear layer whose weights are XORs of fewer stored bits; see :class:`FlexorWeights`.
+
+    Parameters
+    ----------
+    in_features, out_features
+        See :class:`~hbnn_hw.nn.latent.QuantizedLinear`.
+    bias
+        Whether a float bias (out,) is added.
+    **encoding
+        See :class:`FlexorOptions`.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool = False,
+        **encoding: Unpack[FlexorOptions],
+    ) -> None:
+        super().__init__(in_features, out_features)
+        self._make_encrypted(bias=bias, **encoding)
+
+    def config(self) -> dict[str, Plain]:
+        """Return the constructor's arguments as plain values."""
+        return super().config() | self._encoding_config()

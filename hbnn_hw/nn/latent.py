@@ -57,6 +57,30 @@ class QuantizedLayer(nn.Module, ABC):
 
     bias: nn.Parameter | None
 
+    @property
+    @abstractmethod
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weights: (out, in), or (out, in / groups, height, width)."""
+
+    @property
+    @abstractmethod
+    def fan_out(self) -> int:
+        """Number of output values that one input value reaches."""
+
+    @property
+    def fan_in(self) -> int:
+        """Number of inputs of one output value."""
+        return math.prod(self.weight_shape[1:])
+
+    @property
+    def n_weights(self) -> int:
+        """Entries of the weight tensor."""
+        return math.prod(self.weight_shape)
+
+    def _make_bias(self, *, bias: bool) -> None:
+        """Register the bias, which starts at 0, or that there is none."""
+        self.register_parameter("bias", nn.Parameter(torch.zeros(self.weight_shape[0])) if bias else None)
+
     @abstractmethod
     def planes(self) -> RealPlanes:
         """Return the weights as hardware has them; carries no gradient."""
@@ -100,19 +124,14 @@ class QuantizedLinear(QuantizedLayer):
         self.out_features = out_features
 
     @property
-    def fan_in(self) -> int:
-        """Number of inputs of one output value."""
-        return self.in_features
+    def weight_shape(self) -> tuple[int, int]:
+        """(out, in)."""
+        return (self.out_features, self.in_features)
 
     @property
     def fan_out(self) -> int:
         """Number of output values that one input value reaches."""
         return self.out_features
-
-    @property
-    def n_weights(self) -> int:
-        """Entries of the weight matrix."""
-        return self.in_features * self.out_features
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, in) to (batch, out) with quantized weights."""
@@ -142,19 +161,9 @@ class LatentLayer(QuantizedLayer):
 
     weight: nn.Parameter
 
-    @property
-    @abstractmethod
-    def fan_in(self) -> int:
-        """Number of inputs of one output value."""
-
-    @property
-    @abstractmethod
-    def fan_out(self) -> int:
-        """Number of output values that one input value reaches."""
-
-    def _make_parameters(self, shape: tuple[int, ...], *, bias: bool) -> None:
-        self.weight = nn.Parameter(torch.empty(shape))
-        self.register_parameter("bias", nn.Parameter(torch.zeros(shape[0])) if bias else None)
+    def _make_parameters(self, *, bias: bool) -> None:
+        self.weight = nn.Parameter(torch.empty(self.weight_shape))
+        self._make_bias(bias=bias)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -190,4 +199,4 @@ class LatentLinear(QuantizedLinear, LatentLayer):
 
     def __init__(self, in_features: int, out_features: int, *, bias: bool = False) -> None:
         super().__init__(in_features, out_features)
-        self._make_parameters((out_features, in_features), bias=bias)
+        self._make_parameters(bias=bias)

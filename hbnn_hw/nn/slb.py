@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hbnn_hw.nn.latent import Plain, QuantizedLinear, RealPlanes
+from hbnn_hw.nn.latent import Plain, QuantizedLayer, QuantizedLinear, RealPlanes
 
 LARGEST_SLB_BITS = 8
 """A layer of k bits trains 2^k logits for each weight."""
@@ -107,30 +107,24 @@ def soft_weight(logits: Tensor, inverse: Tensor, bits: int) -> Tensor:
     return result
 
 
-class SlbLinear(TwoStates, QuantizedLinear):
-    """Linear layer whose weights are chosen from 2^k values by a softmax that becomes an arg-max.
+class SlbWeights(TwoStates, QuantizedLayer):
+    """Weights that are chosen from 2^k values by a softmax that becomes an arg-max.
 
     In training each weight is ``w = sum_c v_c softmax(A / τ)_c`` and its gradient is exact: there is no
     straight-through estimator. In evaluation, after :meth:`harden` and in the hard state (:func:`hard_state`)
     it is ``v[argmax(A)]``, which passes no gradient; equal logits choose the lower value.
 
-    Parameters
+    Attributes
     ----------
-    in_features, out_features
-        See :class:`~hbnn_hw.nn.latent.QuantizedLinear`.
-    bias
-        Whether a float bias (out,) is added.
     bits
         k; the values are :func:`value_set`.
     hard
-        Whether the choice is final already (when read from a checkpoint).
-
-    Attributes
-    ----------
+        Whether the choice is final.
     logits
-        float32 (2^k, out, in), A with the values in front. For k = 1 it is (1, out, in), half the difference
-        h = (A_1 - A_0)/2, because nothing else of the two matters: ``w = tanh(h/τ)``. Under Adam h moves
-        as it does with the pair; under plain gradient descent it needs half the step size for that.
+        float32 (2^k, *weight shape), A with the values in front. For k = 1 it is (1, *weight shape), half
+        the difference h = (A_1 - A_0)/2, because nothing else of the two matters: ``w = tanh(h/τ)``. Under
+        Adam h moves as it does with the pair; under plain gradient descent it needs half the step size for
+        that.
     inverse_temperature
         Buffer, float32 (): T = 1/τ.
     state
@@ -142,19 +136,18 @@ class SlbLinear(TwoStates, QuantizedLinear):
     arg-max in evaluation).
     """
 
+    bits: int
+    hard: bool
     logits: nn.Parameter
     inverse_temperature: Tensor
 
-    def __init__(
-        self, in_features: int, out_features: int, *, bias: bool = False, bits: int = 1, hard: bool = False
-    ) -> None:
-        super().__init__(in_features, out_features)
+    def _make_logits(self, bits: int, *, hard: bool, bias: bool) -> None:
         if not 1 <= bits <= LARGEST_SLB_BITS:
             raise ValueError(f"SLB weights must have 1..{LARGEST_SLB_BITS} bits, not {bits!r}")
         self.bits = bits
         self.hard = hard
-        self.logits = nn.Parameter(torch.empty(1 if bits == 1 else 1 << bits, out_features, in_features))
-        self.register_parameter("bias", nn.Parameter(torch.zeros(out_features)) if bias else None)
+        self.logits = nn.Parameter(torch.empty(1 if bits == 1 else 1 << bits, *self.weight_shape))
+        self._make_bias(bias=bias)
         self.register_buffer("inverse_temperature", torch.ones(()))
         self.reset_parameters()
 
@@ -176,7 +169,7 @@ class SlbLinear(TwoStates, QuantizedLinear):
 
     @torch.no_grad()
     def choice(self) -> Tensor:
-        """Return argmax(A), int64 (out, in) in 0 .. 2^k - 1; the lower one where logits are equal."""
+        """Return argmax(A), int64 of the weight's shape in 0 .. 2^k - 1; of equal logits the lower one."""
         if self.bits == 1:
             return (self.logits[0] > 0).long()
         best, choice = self.logits[0].clone(), torch.zeros_like(self.logits[0], dtype=torch.long)
@@ -203,14 +196,39 @@ class SlbLinear(TwoStates, QuantizedLinear):
             return self.planes().values()
         return soft_weight(self.logits, self.inverse_temperature, self.bits)
 
-    def config(self) -> dict[str, Plain]:
-        """Return the constructor's arguments as plain values."""
-        return super().config() | {"bits": self.bits, "hard": self.hard}
+    def _choice_config(self) -> dict[str, Plain]:
+        return {"bits": self.bits, "hard": self.hard}
 
     def check_buffers(self) -> None:
         """Raise ValueError if the temperature is none."""
         if not float(self.inverse_temperature) > 0:
             raise ValueError(f"inverse_temperature must be positive, not {float(self.inverse_temperature)}")
+
+
+class SlbLinear(SlbWeights, QuantizedLinear):
+    """Linear layer whose weights are searched for among 2^k values; see :class:`SlbWeights`.
+
+    Parameters
+    ----------
+    in_features, out_features
+        See :class:`~hbnn_hw.nn.latent.QuantizedLinear`.
+    bias
+        Whether a float bias (out,) is added.
+    bits
+        k; the values are :func:`value_set`.
+    hard
+        Whether the choice is final already (when read from a checkpoint).
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, *, bias: bool = False, bits: int = 1, hard: bool = False
+    ) -> None:
+        super().__init__(in_features, out_features)
+        self._make_logits(bits, hard=hard, bias=bias)
+
+    def config(self) -> dict[str, Plain]:
+        """Return the constructor's arguments as plain values."""
+        return super().config() | self._choice_config()
 
 
 @contextmanager

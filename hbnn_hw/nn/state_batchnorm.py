@@ -16,22 +16,29 @@ from torch import Tensor, nn
 from hbnn_hw.nn.slb import TwoStates, WeightState, hard_state
 
 
-class StateBatchNorm1d(TwoStates, nn.BatchNorm1d):
+class StateNorm(TwoStates, nn.modules.batchnorm._BatchNorm):
     """Batch normalization with separate statistics for soft and hard weights, and shared gamma and beta.
 
     In training with soft weights it normalizes by the batch alone; the running statistics, which evaluation
     and hardware use, are those of the hard weights only. They move when the network trains in the hard
     state: ``with torch.no_grad(), hard_state(model): model(batch)`` after each step, as the training
     loop does.
-
-    Parameters are those of ``nn.BatchNorm1d``. Input and output (batch, features).
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalize ``x`` by the statistics of the present state."""
+        self._check_input_dim(x)  # type: ignore[no-untyped-call]
         if self.training and self.state is WeightState.SOFT:
             return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
         return super().forward(x)
+
+
+class StateBatchNorm1d(StateNorm, nn.BatchNorm1d):
+    """:class:`StateNorm` of (batch, features); parameters are those of ``nn.BatchNorm1d``."""
+
+
+class StateBatchNorm2d(StateNorm, nn.BatchNorm2d):
+    """:class:`StateNorm` of (batch, channels, height, width); parameters are those of ``nn.BatchNorm2d``."""
 
 
 @torch.no_grad()

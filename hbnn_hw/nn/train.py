@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hbnn_hw.data import Dataset
-from hbnn_hw.nn.flexor import FlexorLinear, SharpnessSchedule
+from hbnn_hw.nn.flexor import FlexorWeights, SharpnessSchedule
 from hbnn_hw.nn.hbnn import HbnnWeights
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import LatentLayer
-from hbnn_hw.nn.slb import SlbLinear, hard_state
-from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, recalibrate
+from hbnn_hw.nn.slb import SlbWeights, hard_state
+from hbnn_hw.nn.state_batchnorm import StateNorm, recalibrate
 from hbnn_hw.nn.temperature import ExponentialTemperature, TemperatureSchedule
 
 EVALUATION_BATCH = 2000
@@ -133,7 +133,7 @@ def train(model: nn.Module, dataset: Dataset, config: TrainConfig, on_epoch: Pro
                 on_epoch(EpochReport(epoch + 1, config.epochs, loss, accuracy))
         _for_each(model, HbnnWeights, HbnnWeights.freeze)  # type: ignore[type-abstract]
         _for_each(model, HbnnActivation, HbnnActivation.freeze)
-        _for_each(model, SlbLinear, SlbLinear.harden)
+        _for_each(model, SlbWeights, SlbWeights.harden)  # type: ignore[type-abstract]
     model.eval()
 
 
@@ -163,8 +163,8 @@ class _Steps:
         self.n_steps = max(1, config.epochs * (len(self.images) // config.batch_size))
         self.done = 0
         self.schedule = _learning_rates(self.optimizer, self.n_steps, config.warm_up)
-        self.has_states = any(isinstance(module, StateBatchNorm1d) for module in model.modules())
-        self.is_searched = any(isinstance(module, SlbLinear) for module in model.modules())
+        self.has_states = any(isinstance(module, StateNorm) for module in model.modules())
+        self.is_searched = any(isinstance(module, SlbWeights) for module in model.modules())
 
     @property
     def progress(self) -> float:
@@ -188,8 +188,8 @@ class _Steps:
             recalibrate(self.model, images.split(EVALUATION_BATCH))  # type: ignore[no-untyped-call]
 
     def _step(self, rows: Tensor) -> float:
-        _for_each(self.model, SlbLinear, self._set_temperature)
-        _for_each(self.model, FlexorLinear, self._set_sharpness)
+        _for_each(self.model, SlbWeights, self._set_temperature)  # type: ignore[type-abstract]
+        _for_each(self.model, FlexorWeights, self._set_sharpness)  # type: ignore[type-abstract]
         images = self.images[rows]
         loss = self.loss(self.model(images), self.labels[rows])
         self.optimizer.zero_grad(set_to_none=True)
@@ -203,12 +203,12 @@ class _Steps:
                 self.model(images)
         return loss.item()
 
-    def _set_temperature(self, layer: SlbLinear) -> None:
+    def _set_temperature(self, layer: SlbWeights) -> None:
         layer.set_temperature(self.config.temperature.inverse(self.progress))
         if self.config.temperature.is_hard(self.progress):
             layer.harden()
 
-    def _set_sharpness(self, layer: FlexorLinear) -> None:
+    def _set_sharpness(self, layer: FlexorWeights) -> None:
         layer.set_s_tanh(self.config.sharpness.s_tanh(self.progress))
 
 

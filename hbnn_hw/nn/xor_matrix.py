@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from itertools import combinations
-from math import comb
+from math import comb, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,13 +114,39 @@ def decode(encoded: Bits, matrix: Bits) -> Bits:
 class FlattenOrder(Enum):
     """In which order the decoded bits, slice after slice, are the weights of a matrix W (out, in).
 
-    PAPER runs through [in, out], output fastest, as the paper's [k, k, C_in, C_out] does. ROW_MAJOR runs
-    through [out, in], input fastest. WORD follows the hardware: see :class:`FlattenLayout`.
+    PAPER runs through [in, out], output fastest. ROW_MAJOR runs through [out, in], input fastest. WORD
+    follows the hardware: see :class:`FlattenLayout`.
+
+    The weights (out, in / groups, height, width) of a convolution are a matrix too, with one row for each
+    output channel; :meth:`columns` tells the order of its columns. With it PAPER is the paper's [k, k, C_in,
+    C_out] (section 4.3) and ROW_MAJOR the re-implementation's [C_out, C_in, k, k]. In the columns of PAPER
+    and WORD all channels of one pixel stand side by side, as a sliding window streams them, so that hardware
+    decodes whole words of pe · simd weights in the order in which it needs them.
     """
 
     PAPER = "paper"
     ROW_MAJOR = "row_major"
     WORD = "word"
+
+    def columns(self, channels: int, *kernel: int) -> NDArray[np.int64]:
+        """Return the column of every weight of one output.
+
+        Parameters
+        ----------
+        channels
+            Inputs; for a convolution input channels of one group.
+        kernel
+            (height, width) of a convolution, nothing for a linear layer.
+
+        Returns
+        -------
+        int64 (channels, *kernel)
+            ROW_MAJOR: ``(c · height + i) · width + j`` for channel c and pixel (i, j). PAPER and WORD:
+            ``(i · width + j) · channels + c``. For a linear layer ``c``.
+        """
+        if self is FlattenOrder.ROW_MAJOR:
+            return np.arange(channels * prod(kernel)).reshape(channels, *kernel)
+        return np.moveaxis(np.arange(channels * prod(kernel)).reshape(*kernel, channels), -1, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +158,8 @@ class FlattenLayout:
     order
         See :class:`FlattenOrder`.
     rows, columns
-        Shape (out, in) of the weights.
+        Shape (out, in) of the weights; of a convolution (out, in / groups · height · width), see
+        :meth:`FlattenOrder.columns`.
     n_out
         Bits of one slice.
     pe, simd
@@ -213,7 +240,8 @@ def decode_weights(encoded: Bits, matrices: Bits, layout: FlattenLayout) -> Bits
 
     Returns
     -------
-    uint8 (planes, rows, columns); 1 is +1, 0 is -1.
+    uint8 (planes, rows, columns); 1 is +1, 0 is -1. Those of a convolution, (planes, out, in / groups,
+    height, width), are ``decode_weights(...)[:, :, order.columns(in // groups, height, width)]``.
     """
     streams = [decode(bits, matrix).ravel() for bits, matrix in zip(encoded, matrices, strict=True)]
     return np.stack(streams)[:, layout.positions()]
