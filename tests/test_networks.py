@@ -301,6 +301,18 @@ def test_prelu_stands_between_convolution_and_norm():
     assert [name for name, _ in body.named_children()][:4] == ["act1", "conv1", "prelu1", "norm1"]
 
 
+@pytest.mark.parametrize("build", [resnet20, resnet18, mobilenet])
+@pytest.mark.parametrize("sides", [(64, 64), (70, 101)])
+def test_the_mean_is_over_the_whole_image(build, sides):
+    """Whatever the sides of the image: one mean is left, and it has read every pixel."""
+    network = build(width=1 / 8, image_shape=(1, *sides)).eval()
+    seen = []
+    network.average.register_forward_hook(lambda module, x, y: seen.append((x[0], y)))
+    network(torch.zeros(1, math.prod(sides), dtype=torch.uint8))
+    ((image, mean),) = seen
+    assert torch.allclose(mean, image.mean((2, 3), keepdim=True))
+
+
 @pytest.mark.parametrize(
     ("build", "text"),
     [
@@ -377,10 +389,7 @@ def test_heterogeneous_activations_train(name, activations):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", FLAT)
 def test_flat_networks_are_saved_and_loaded(name, method, tmp_path):
-    images = images_for(name)
-    if name not in ("sfc", "lfc"):
-        images = images.view(BATCH, *NARROW[name][0])
-    network = narrow(name, flat=False)
+    network, images = narrow(name), images_for(name)
     model = convert(network, paper_spec(network, images, plan(method))).eval()
     save(model, images[:1], tmp_path / "model.pt")
     assert torch.equal(load(tmp_path / "model.pt").model(images), model(images))

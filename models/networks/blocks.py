@@ -52,6 +52,11 @@ def unflatten(image_shape: ImageShape, *, flat: bool) -> nn.Module:
     return nn.Unflatten(1, image_shape) if flat else nn.Identity()
 
 
+def mean_over(height: int, width: int) -> nn.AvgPool2d:
+    """Return the mean over an image of this size; only that over a square one can be saved."""
+    return nn.AvgPool2d(height if height == width else (height, width))
+
+
 class Stack:
     """A flat network under construction, and the shape that reaches its next layer.
 
@@ -113,8 +118,9 @@ class Stack:
 
     def average(self) -> None:
         """Add the mean over the image."""
-        self.layers["average"] = nn.AdaptiveAvgPool2d(1)
-        self.shape = (self.shape[0], 1, 1)
+        channels, *sides = self.shape
+        self.layers["average"] = mean_over(*sides)
+        self.shape = (channels, 1, 1)
 
     def output(self, n_classes: int) -> nn.Sequential:
         """Add the output layer with its one positive scale, and return the network."""

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hbnn_hw.nn import BitPlaneInput, OutputScale
-from models.networks.blocks import ImageShape, unflatten
+from models.networks.blocks import ImageShape, mean_over, unflatten
 
 ShortcutMaker = Callable[[int, int, int], nn.Module]
 """(input channels, output channels, stride) to what stands beside the convolutions of a block."""
@@ -115,6 +115,8 @@ class ResNet(nn.Module):
         See :class:`~models.networks.blocks.Stack`.
     stem
         Maps the image's channels to ``channels[0]``.
+    stem_stride
+        Pixels of the image, in either direction, to one behind the stem.
     channels
         Of each stage; all but the first halve the image.
     convs_per_stage
@@ -141,6 +143,7 @@ class ResNet(nn.Module):
         input_bits: int,
         flat: bool,
         stem: nn.Module,
+        stem_stride: int,
         channels: Sequence[int],
         convs_per_stage: int,
         convs_per_block: int,
@@ -168,7 +171,8 @@ class ResNet(nn.Module):
                 before = after
             self.stages.add_module(f"stage{i}", stage)
         self.act = nn.Hardtanh()
-        self.average = nn.AdaptiveAvgPool2d(1)
+        stride = stem_stride * 2 ** (len(channels) - 1)
+        self.average = mean_over(*(math.ceil(side / stride) for side in image_shape[1:]))
         self.flatten = nn.Flatten()
         self.fc = nn.Linear(before, n_classes, bias=False)
         self.scale = OutputScale(1.0 / math.sqrt(before))

@@ -52,6 +52,7 @@ def resnet18(
         input_bits=input_bits,
         flat=flat,
         stem=stem(image_shape[0], channels[0]),
+        stem_stride=1 if cifar_stem else 4,
         channels=channels,
         convs_per_stage=4,
         convs_per_block=convs_per_block,

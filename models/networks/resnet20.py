@@ -48,6 +48,7 @@ def resnet20(
         input_bits=input_bits,
         flat=flat,
         stem=small_stem(image_shape[0], channels[0]),
+        stem_stride=1,
         channels=channels,
         convs_per_stage=6,
         convs_per_block=convs_per_block,
