@@ -35,10 +35,11 @@ from hbnn_hw.nn import (
 )
 
 MLP_BATCH, CNN_BATCH = 256, 32
-LINEAR_ONLY: dict[str, LayerSpec] = {"slb": SlbSpec(bits=1), "flexor": FlexorSpec()}
 METHODS: dict[str, LayerSpec] = {
     "bnn": BnnSpec(padding=Padding.MINUS_ONE),
     "hbnn": HbnnSpec(padding=Padding.MINUS_ONE),
+    "slb": SlbSpec(bits=1, padding=Padding.MINUS_ONE),
+    "flexor": FlexorSpec(padding=Padding.MINUS_ONE),
 }
 
 
@@ -126,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     torch.manual_seed(0)
     images = torch.randn(MLP_BATCH, 1, 28, 28)
     results = {
-        "mlp": compare(mlp(), METHODS | LINEAR_ONLY, images.flatten(1), rounds, "MLP 784-256-256-256-10"),
+        "mlp": compare(mlp(), METHODS, images.flatten(1), rounds, "MLP 784-256-256-256-10"),
         "cnn": compare(cnn(), METHODS, images[:CNN_BATCH], rounds, "CNN 32-64-64 (3x3), 128, 10"),
     }
     print(f"HBNN bit map of 784 x 256 weights, once an epoch: {map_time():.0f} ms\n")

@@ -14,6 +14,7 @@ from hbnn_hw.nn.bit_map import (
 from hbnn_hw.nn.checkpoint import LoadedCheckpoint, load, save
 from hbnn_hw.nn.conv import (
     BinaryConv2d,
+    ConvOptions,
     FlexorConv2d,
     HbnnConv2d,
     LatentConv2d,
@@ -39,6 +40,7 @@ from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
 from hbnn_hw.nn.flexor import (
     AlphaInit,
     FlexorLinear,
+    FlexorOptions,
     FlexorWeights,
     SharpnessSchedule,
     XorGradient,
@@ -71,6 +73,7 @@ __all__ = [
     "BinaryLinear",
     "BitPlaneInput",
     "BnnSpec",
+    "ConvOptions",
     "ConvertSpec",
     "CosineTemperature",
     "DeployedAffine",
@@ -82,6 +85,7 @@ __all__ = [
     "FlattenOrder",
     "FlexorConv2d",
     "FlexorLinear",
+    "FlexorOptions",
     "FlexorSpec",
     "FlexorWeights",
     "FloatSpec",

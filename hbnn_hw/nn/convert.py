@@ -16,7 +16,7 @@ from hbnn_hw.errors import ConversionError
 from hbnn_hw.nn.activations import SignActivation, StochasticSign
 from hbnn_hw.nn.binary import BinaryLinear
 from hbnn_hw.nn.bit_map import ELEMENT, Distribution, Granularity, Heuristic
-from hbnn_hw.nn.conv import BinaryConv2d, HbnnConv2d, Padding
+from hbnn_hw.nn.conv import BinaryConv2d, FlexorConv2d, HbnnConv2d, Padding, SlbConv2d
 from hbnn_hw.nn.flexor import FlexorLinear
 from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnLinear, HbnnWeights
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
@@ -109,29 +109,37 @@ class HbnnSpec(LayerSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlbSpec(LayerSpec):
-    """``nn.Linear`` with searched weights, whose logits are drawn anew.
+    """``nn.Linear`` or ``nn.Conv2d`` with searched weights, whose logits are drawn anew.
 
     Attributes
     ----------
     bits
         Bits per weight.
+    padding
+        What stands around the image; a convolution with padding needs it.
     """
 
     bits: int = 1
+    padding: Padding | None = None
 
     def replace(self, module: nn.Module) -> nn.Module:
-        """Return an :class:`SlbLinear`."""
-        return _carry_over(module, SlbLinear(**_linear_sizes(module), bits=self.bits))
+        """Return an :class:`SlbLinear` or :class:`SlbConv2d`."""
+        if type(module) is nn.Linear:
+            return _carry_over(module, SlbLinear(**_linear_sizes(module), bits=self.bits))
+        return _carry_over(module, SlbConv2d(**_conv_sizes(module, self.padding), bits=self.bits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlexorSpec(LayerSpec):
-    """``nn.Linear`` with XOR-decoded weights, whose encrypted weights are drawn anew.
+    """``nn.Linear`` or ``nn.Conv2d`` with XOR-decoded weights, whose encrypted weights are drawn anew.
 
     Attributes
     ----------
     n_planes, scheme, order, pe, simd
-        See :class:`FlexorLinear`.
+        See :class:`FlexorOptions`. With order WORD ``pe`` must divide the outputs of the layer and ``simd``
+        the inputs of one output.
+    padding
+        What stands around the image; a convolution with padding needs it.
     """
 
     n_planes: int = 1
@@ -139,18 +147,19 @@ class FlexorSpec(LayerSpec):
     order: FlattenOrder = FlattenOrder.PAPER
     pe: int = 1
     simd: int = 1
+    padding: Padding | None = None
 
     def replace(self, module: nn.Module) -> nn.Module:
-        """Return a :class:`FlexorLinear`."""
-        layer = FlexorLinear(
-            **_linear_sizes(module),
-            **asdict(self.scheme),
-            n_planes=self.n_planes,
-            order=self.order,
-            pe=self.pe,
-            simd=self.simd,
-        )
-        return _carry_over(module, layer)
+        """Return a :class:`FlexorLinear` or :class:`FlexorConv2d`."""
+        options: dict[str, Any] = asdict(self.scheme) | {
+            "n_planes": self.n_planes,
+            "order": self.order,
+            "pe": self.pe,
+            "simd": self.simd,
+        }
+        if type(module) is nn.Linear:
+            return _carry_over(module, FlexorLinear(**_linear_sizes(module), **options))
+        return _carry_over(module, FlexorConv2d(**_conv_sizes(module, self.padding), **options))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,11 +313,7 @@ def _require_activation(module: nn.Module) -> None:
         raise _ImpossibleError(f"only {names} can become a quantized activation")
 
 
-def _linear_sizes(module: nn.Module) -> dict[str, Any]:
-    if type(module) is not nn.Linear:
-        raise _ImpossibleError(
-            "must be an nn.Linear for this method; name it with FloatSpec() to keep it float"
-        )
+def _linear_sizes(module: nn.Linear) -> dict[str, Any]:
     return {
         "in_features": module.in_features,
         "out_features": module.out_features,

@@ -391,6 +391,14 @@ class FlexorWeights(QuantizedLayer):
         """Return the stored bits, uint8 (planes, slices, n_in); 1 where the encrypted weight is >= 0."""
         return (self.encrypted >= 0).to(torch.uint8).cpu().numpy()
 
+    def bitwidths(self) -> Tensor:
+        """Return the number of planes for each weight, int64 of the weight's shape [bit]."""
+        return torch.full(self.weight_shape, self.n_planes, device=self.alpha.device)
+
+    def n_scales(self) -> int:
+        """Count alpha."""
+        return self.alpha.numel()
+
     def stored_bits(self) -> int:
         """Count the stored bits of the encrypted weights [bit], those of dropped outputs included."""
         return self.encrypted.numel()

@@ -89,9 +89,19 @@ class QuantizedLayer(nn.Module, ABC):
     def quantized_weight(self) -> Tensor:
         """Return the weights, float32 (out, ...), with the method's own gradient to its parameters."""
 
+    def bitwidths(self) -> Tensor:
+        """Return how many planes each weight has, int64 of the weight's shape [bit]."""
+        return (self.planes().signs != 0).sum(0)
+
+    def n_scales(self) -> int:
+        """Count the real scales of the weights; those that are always 1 are none."""
+        planes = self.planes()
+        n_scales = 0 if bool((planes.mu == 1).all()) else planes.mu.numel()
+        return n_scales + (0 if planes.row_scale is None else planes.row_scale.numel())
+
     def stored_bits(self) -> int:
         """Count the weight bits that hardware has to store [bit]; scales and bit maps come on top."""
-        return int((self.planes().signs != 0).sum())
+        return int(self.bitwidths().sum())
 
     @abstractmethod
     def config(self) -> dict[str, Plain]:

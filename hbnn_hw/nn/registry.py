@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 from hbnn_hw.errors import CheckpointError
 from hbnn_hw.nn.activations import BitPlaneInput, SignActivation, StochasticSign
 from hbnn_hw.nn.binary import BinaryLinear
-from hbnn_hw.nn.conv import BinaryConv2d, HbnnConv2d
+from hbnn_hw.nn.conv import BinaryConv2d, FlexorConv2d, HbnnConv2d, SlbConv2d
 from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
 from hbnn_hw.nn.flexor import FlexorLinear
 from hbnn_hw.nn.hbnn import HbnnLinear
@@ -20,12 +21,14 @@ from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import Plain
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
 from hbnn_hw.nn.slb import SlbLinear
-from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d
+from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, StateBatchNorm2d
 
 _LINEAR = {"in_features": int, "out_features": int, "bias": bool}
 _BATCHNORM = {"num_features": int, "eps": float, "momentum": float, "affine": bool}
 _XOR = {"n_planes": int, "n_in": int, "n_out": int, "n_taps": int, "seed": int}
-_FLEXOR = _LINEAR | _XOR | {"order": str, "pe": int, "simd": int, "gradient": str}
+_FLEXOR = _XOR | {"order": str, "pe": int, "simd": int, "gradient": str}
+_SLB = {"bits": int, "hard": bool}
+_POOL = {"kernel_size": int, "stride": int, "padding": int}
 _SIZES = {"in_channels": int, "out_channels": int, "kernel_size": list, "stride": list, "padding": list}
 _FLOAT_CONV = _SIZES | {"groups": int, "bias": bool}
 _CONV = _FLOAT_CONV | {"padding_value": str}
@@ -47,14 +50,20 @@ class Kind:
         Name and exact type of every field of its description.
     optional
         Names of the fields that a description may leave out, as the constructor's defaults.
+    fixed
+        Attributes that no field tells, and the value without which a module cannot be described.
     """
 
     module: type[nn.Module]
     fields: Mapping[str, type]
     optional: frozenset[str] = frozenset()
+    fixed: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
     def describe(self, module: nn.Module) -> dict[str, Plain]:
-        """Return the fields of ``module`` as plain values."""
+        """Return the fields of ``module`` as plain values; raise ValueError if they do not tell all."""
+        for name, value in self.fixed.items():
+            if getattr(module, name) != value:
+                raise ValueError(f"{name} must be {value!r}, not {getattr(module, name)!r}")
         read: Callable[[], dict[str, Plain]] | None = getattr(module, "config", None)
         if read is not None:
             return read()
@@ -80,18 +89,28 @@ KINDS: Mapping[str, Kind] = {
     "hbnn_conv2d": Kind(HbnnConv2d, _CONV | _MAP, _PAPERS_MAP),
     "binary_linear": Kind(BinaryLinear, _LINEAR),
     "hbnn_linear": Kind(HbnnLinear, _LINEAR | _MAP, _PAPERS_MAP),
-    "slb_linear": Kind(SlbLinear, _LINEAR | {"bits": int, "hard": bool}),
-    "flexor_linear": Kind(FlexorLinear, _FLEXOR),
+    "slb_conv2d": Kind(SlbConv2d, _CONV | _SLB),
+    "slb_linear": Kind(SlbLinear, _LINEAR | _SLB),
+    "flexor_conv2d": Kind(FlexorConv2d, _CONV | _FLEXOR),
+    "flexor_linear": Kind(FlexorLinear, _LINEAR | _FLEXOR),
     "output_scale": Kind(OutputScale, {}),
     "batchnorm1d": Kind(nn.BatchNorm1d, _BATCHNORM),
     "state_batchnorm1d": Kind(StateBatchNorm1d, _BATCHNORM),
+    "state_batchnorm2d": Kind(StateBatchNorm2d, _BATCHNORM),
     "shift_batchnorm1d": Kind(ShiftBatchNorm1d, _SHIFT_NORM),
     "shift_batchnorm2d": Kind(ShiftBatchNorm2d, _SHIFT_NORM),
     "batchnorm2d": Kind(nn.BatchNorm2d, _BATCHNORM),
-    "maxpool2d": Kind(nn.MaxPool2d, {"kernel_size": int, "stride": int, "padding": int}),
+    "maxpool2d": Kind(
+        nn.MaxPool2d, _POOL, fixed={"dilation": 1, "ceil_mode": False, "return_indices": False}
+    ),
+    "avgpool2d": Kind(
+        nn.AvgPool2d, _POOL, fixed={"ceil_mode": False, "count_include_pad": True, "divisor_override": None}
+    ),
     "flatten": Kind(nn.Flatten, {"start_dim": int, "end_dim": int}),
-    "conv2d": Kind(nn.Conv2d, _FLOAT_CONV),
+    "unflatten": Kind(nn.Unflatten, {"dim": int, "unflattened_size": list}),
+    "conv2d": Kind(nn.Conv2d, _FLOAT_CONV, fixed={"dilation": (1, 1), "padding_mode": "zeros"}),
     "linear": Kind(nn.Linear, _LINEAR),
+    "relu": Kind(nn.ReLU, {}),
     "hardtanh": Kind(nn.Hardtanh, {"min_val": float, "max_val": float}),
     "dropout": Kind(nn.Dropout, {"p": float}),
 }
@@ -104,7 +123,8 @@ def describe(model: nn.Module) -> list[dict[str, Plain]]:
     Raises
     ------
     CheckpointError
-        If it is no Sequential, or a layer is of no known kind; all such layers are named.
+        If it is no Sequential, a layer is of no known kind (all such layers are named), or has a setting
+        that its description could not tell.
     """
     if type(model) is not nn.Sequential:
         raise CheckpointError(f"a model to save must be an nn.Sequential, not {type(model).__name__}")
@@ -119,7 +139,12 @@ def describe(model: nn.Module) -> list[dict[str, Plain]]:
     layers: list[dict[str, Plain]] = []
     for name, child in children:
         kind = by_class[type(child)]
-        layers.append({"name": name, "kind": kind, **KINDS[kind].describe(child)})
+        try:
+            layers.append({"name": name, "kind": kind, **KINDS[kind].describe(child)})
+        except ValueError as error:
+            raise CheckpointError(
+                f"layer {name!r} ({type(child).__name__}) cannot be saved: {error}"
+            ) from error
     return layers
 
 
@@ -163,11 +188,16 @@ def _build_layer(index: int, layer: object) -> tuple[str, nn.Module]:
     try:
         # Described only: a hostile description must not make us allocate, and its tensors come later.
         with torch.device("meta"):
-            return name, kind.module(**fields)
+            return name, kind.module(**{key: _argument(value) for key, value in fields.items()})
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise CheckpointError(
             f"layer {name!r} has a field that its kind {kind_name!r} refuses: {error}"
         ) from error
+
+
+def _argument(value: Any) -> Any:  # noqa: ANN401 - any plain value
+    """Give sizes as torch's own layers have them: a tuple."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_fields(name: str, kind: Kind, fields: dict[str, Any]) -> None:
@@ -175,9 +205,9 @@ def _check_fields(name: str, kind: Kind, fields: dict[str, Any]) -> None:
         raise CheckpointError(
             f"layer {name!r} must have the fields {sorted(kind.fields)}, not {sorted(map(str, fields))}"
         )
-    for field, value in fields.items():
-        expected = kind.fields[field]
+    for key, value in fields.items():
+        expected = kind.fields[key]
         if type(value) is not expected:
             raise CheckpointError(
-                f"field {field!r} of layer {name!r} must be {expected.__name__}, not {value!r:.80}"
+                f"field {key!r} of layer {name!r} must be {expected.__name__}, not {value!r:.80}"
             )

@@ -254,14 +254,11 @@ def _summarize(name: str, module: nn.Module, input_bits: float | None, pixels: i
 def _quantized(
     name: str, module: QuantizedLayer, input_bits: float | None, pixels: int | None
 ) -> LayerSummary:
-    planes = module.planes()
-    bits = (planes.signs != 0).sum(0)
+    bits = module.bitwidths()
     counts = torch.bincount(bits.flatten()).tolist()
     effective = int(bits.sum())
     known = input_bits is not None and pixels is not None
     sharing, map_bits = _map(module, bits)
-    n_scales = 0 if bool((planes.mu == 1).all()) else planes.mu.numel()
-    n_scales += 0 if planes.row_scale is None else planes.row_scale.numel()
     return LayerSummary(
         name=name,
         kind=type(module).__name__,
@@ -271,7 +268,7 @@ def _quantized(
         map_counts=tuple((bits, count) for bits, count in enumerate(counts) if count),
         sharing=sharing,
         map_bits=map_bits,
-        n_constants=n_scales + (0 if module.bias is None else module.bias.numel()),
+        n_constants=module.n_scales() + (0 if module.bias is None else module.bias.numel()),
         input_bits=input_bits,
         binary_operations=round(effective * (input_bits or 0) * (pixels or 0)) if known else None,
     )
