@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -123,18 +122,16 @@ class Plan:
     def weights(self, padding: Padding | None = None) -> LayerSpec:
         """Return the specification of one layer, with what stands around its image."""
         bits = DEFAULT_BITS[self.method] if self.bits is None else self.bits
-        # Only a padded convolution is told with what.
-        border: dict[str, Any] = {} if padding is None else {"padding": padding}
         if self.method is Method.HBNN:
-            return HbnnSpec(distribution=dist_from_avg(bits), granularity=self.granularity, **border)
+            return HbnnSpec(distribution=dist_from_avg(bits), granularity=self.granularity, padding=padding)
         if self.method is Method.SLB:
-            return SlbSpec(bits=_whole(bits, "bits per weight of SLB"), **border)
+            return SlbSpec(bits=_whole(bits, "bits per weight of SLB"), padding=padding)
         if self.method is Method.FLEXOR:
             n_in = _whole(bits * XOR_OUTPUTS, f"bits per weight of FleXOR, times {XOR_OUTPUTS},")
-            return FlexorSpec(scheme=XorScheme(n_in=n_in, n_out=XOR_OUTPUTS), **border)
+            return FlexorSpec(scheme=XorScheme(n_in=n_in, n_out=XOR_OUTPUTS), padding=padding)
         if bits != 1:
             raise ValueError(f"a BNN must have 1 bit per weight, not {bits!r}")
-        return BnnSpec(**border)
+        return BnnSpec(padding=padding)
 
     def activation(self, shape: tuple[int, ...]) -> LayerSpec:
         """Return the specification of an activation of this shape, without the batch."""
