@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +118,14 @@ def test_every_set_but_the_users_own_has_digests():
     assert list(SOURCES) == list(DatasetName)
     without = [name for name, known in SOURCES.items() if known.digests is None]
     assert without == [DatasetName.CIFAR10]
+
+
+def test_the_documented_digests_are_the_checked_ones():
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    for name, known in SOURCES.items():
+        if known.digests is not None:
+            cells = " | ".join(f"`{digest[:16]}`" for digest in known.digests)
+            assert f"| `{name}` | {cells} |" in text
 
 
 def test_an_unknown_name_lists_the_known_ones():
