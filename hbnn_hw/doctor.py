@@ -49,9 +49,10 @@ def _package(name: str) -> str | None:
 
 def _dataset(name: str) -> str | None:
     try:
-        return f"{len(data.load(name).x_test)} test images, digests right"
+        found = data.load(name)
     except HbnnError:
         return None
+    return f"{len(found.x_test)} test samples, {found.check.value}"
 
 
 def _described(version: str, path: Path | None) -> str | None:
@@ -85,5 +86,6 @@ def examine() -> Iterator[Finding]:
         yield Finding(name, purpose, _package(name), f"pip install 'hbnn-hw[{extra}]'")
     yield from _csim_tools()
     yield from _simulators()
-    for name in ("digits", "mnist", "fashion"):
-        yield Finding(f"data: {name}", "evaluation", _dataset(name), f"hbnn-hw data {name} --fetch")
+    for name in data.DatasetName:
+        remedy = f"hbnn-hw data {name}" + (" --fetch" if data.fetch_command(name) else "")
+        yield Finding(f"data: {name}", "evaluation", _dataset(name), remedy)

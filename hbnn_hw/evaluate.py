@@ -85,6 +85,4 @@ def evaluate_file(
     equal = compare_with_torch(model.deployed, model.graph, codes)
     progress("classifying with the lowered golden model")
     correct = int((GoldenModel(lower(model.graph)).classes(codes) == images.y_test).sum())
-    return Evaluation(
-        model.graph.name, str(images.name.value), len(codes), correct, equal.layers, equal.values
-    )
+    return Evaluation(model.graph.name, str(images.name), len(codes), correct, equal.layers, equal.values)

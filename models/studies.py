@@ -107,8 +107,8 @@ STUDIES = (
     Study(
         name="flexor_gradient",
         title="FleXOR: which derivative of the XOR?",
-        text="8 stored bits for 10 weights. The paper's equation 6 against the exact derivative of its analog "
-        "form and the plain straight-through estimator.",
+        text="8 stored bits for 10 weights. The paper's equation 6 against the exact derivative of its "
+        "analog form and the plain straight-through estimator.",
         recipes=questions.FLEXOR_GRADIENTS,
     ),
     Study(

