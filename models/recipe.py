@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,11 +13,49 @@ from torch import nn
 
 from hbnn_hw import nn as hnn
 from hbnn_hw.data import Dataset, DatasetName, load
-from hbnn_hw.nn.train import Progress
+from hbnn_hw.nn.epoch_report import Progress
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR
 
 GOLDEN_PER_CLASS = 10
 METHODS = (hnn.Method.BNN, hnn.Method.HBNN, hnn.Method.SLB, hnn.Method.FLEXOR, hnn.Method.FLOAT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What a command line changes in a recipe; the defaults change nothing.
+
+    Attributes
+    ----------
+    epochs
+        Passes over the training set; None for the recipe's own.
+    validation_images, device, threads
+        See :class:`~hbnn_hw.nn.train_config.TrainConfig`.
+    """
+
+    epochs: int | None = None
+    validation_images: int = 0
+    device: hnn.Device = hnn.Device.CPU
+    threads: int = 1
+
+    def applied(self, config: hnn.TrainConfig) -> hnn.TrainConfig:
+        """Return the changed hyper-parameters."""
+        return replace(
+            config,
+            epochs=config.epochs if self.epochs is None else self.epochs,
+            validation_images=self.validation_images,
+            device=self.device,
+            threads=self.threads,
+        )
+
+    def arguments(self) -> str:
+        """Return the options of the command line that make these changes, each with a blank before it."""
+        given = (
+            ("--epochs", self.epochs, None),
+            ("--validation", self.validation_images, 0),
+            ("--device", self.device.value, hnn.Device.CPU.value),
+            ("--threads", self.threads, 1),
+        )
+        return "".join(f" {option} {value}" for option, value, default in given if value != default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +76,8 @@ class Recipe:
         Hyper-parameters; the seed is given at training.
     average_bits
         Bits per weight of an HBNN.
+    overrides
+        What has been changed in ``config`` by :meth:`changed`.
     """
 
     name: str
@@ -46,6 +86,13 @@ class Recipe:
     hidden: tuple[int, ...]
     config: hnn.TrainConfig
     average_bits: float = 1.4
+    overrides: Overrides = field(default_factory=Overrides)
+
+    def changed(self, overrides: Overrides) -> Recipe:
+        """Return the recipe with other hyper-parameters, of which its command tells."""
+        if overrides.epochs == self.config.epochs:
+            overrides = replace(overrides, epochs=None)
+        return replace(self, config=overrides.applied(self.config), overrides=overrides)
 
     def build(self, dataset: Dataset) -> nn.Sequential:
         """Build the untrained network with torch's present random state."""
@@ -55,7 +102,8 @@ class Recipe:
 
     def command(self, seed: int) -> str:
         """Give the command line that makes the checkpoint."""
-        return f"python -m models.train --recipe {self.name} --seed {seed} --out models/{self.name}.pt"
+        command = f"python -m models.train --recipe {self.name} --seed {seed}"
+        return f"{command}{self.overrides.arguments()} --out models/{self.name}.pt"
 
 
 def methods_of(
@@ -93,13 +141,22 @@ def golden_inputs(dataset: Dataset) -> hnn.Golden:
     return hnn.Golden(dataset.x_test[rows], dataset.y_test[rows].astype(np.int64))
 
 
-def run(recipe: Recipe, seed: int, out: Path, on_epoch: Progress | None = None) -> hnn.Metadata:
+def run(
+    recipe: Recipe,
+    seed: int,
+    out: Path,
+    on_epoch: Progress | None = None,
+    *,
+    state_file: Path | None = None,
+    resume: bool = False,
+) -> hnn.Metadata:
     """Train, measure on the full test set, save to ``out``; return what is now known."""
     dataset = load(recipe.dataset)
     torch.manual_seed(seed)
     model = recipe.build(dataset)
-    hnn.train(model, dataset, replace(recipe.config, seed=seed), on_epoch)
-    return measure_and_save(recipe, seed, model, dataset, out)
+    config = replace(recipe.config, seed=seed)
+    hnn.train(model, dataset, config, on_epoch, state_file=state_file, resume=resume)
+    return measure_and_save(recipe, seed, model.cpu(), dataset, out)
 
 
 def measure_and_save(

@@ -28,13 +28,16 @@ from hbnn_hw.nn.convert import (
 from hbnn_hw.nn.deploy import deploy
 from hbnn_hw.nn.deployed import DeployedAffine, DeployedLinear
 from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
+from hbnn_hw.nn.epoch_report import EpochReport, Split
 from hbnn_hw.nn.flexor import AlphaInit, FlexorLinear, SharpnessSchedule, XorGradient, xor_signs
 from hbnn_hw.nn.hbnn import HbnnLinear, HbnnWeights, binarize_residuals, residual_planes
 from hbnn_hw.nn.hbnn_activation import HbnnActivation, calibrate_activations
 from hbnn_hw.nn.latent import LatentLayer, LatentLinear, QuantizedLayer, QuantizedLinear, RealPlanes
+from hbnn_hw.nn.learning_rate import CosineRate, ExponentialRate, LearningRateSchedule, StepRate
 from hbnn_hw.nn.metadata import Golden, Metadata, Method
 from hbnn_hw.nn.mlp import Norm, Output, mlp
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
+from hbnn_hw.nn.optimizer_specs import AdamSpec, OptimizerSpec, SgdSpec, ShiftAdaMaxSpec
 from hbnn_hw.nn.optimizers import GlorotScale, ShiftAdaMax, glorot_coefficient, glorot_groups
 from hbnn_hw.nn.shift import ap2
 from hbnn_hw.nn.slb import SlbLinear, WeightState, hard_state, value_set
@@ -47,21 +50,28 @@ from hbnn_hw.nn.temperature import (
     TemperatureSchedule,
     WarmRestartTemperature,
 )
-from hbnn_hw.nn.train import EpochReport, Loss, TrainConfig, evaluate, train
+from hbnn_hw.nn.train import evaluate, train
+from hbnn_hw.nn.train_config import Device, Loss, TrainConfig
+from hbnn_hw.nn.train_log import CsvLog, TensorBoardLog
 from hbnn_hw.nn.xor_matrix import FlattenLayout, FlattenOrder, XorScheme, decode_weights
 
 __all__ = [
+    "AdamSpec",
     "AlphaInit",
     "BinaryConv2d",
     "BinaryLinear",
     "BitPlaneInput",
     "BnnSpec",
     "ConvertSpec",
+    "CosineRate",
     "CosineTemperature",
+    "CsvLog",
     "DeployedAffine",
     "DeployedLinear",
+    "Device",
     "Distribution",
     "EpochReport",
+    "ExponentialRate",
     "ExponentialTemperature",
     "FlattenLayout",
     "FlattenOrder",
@@ -83,6 +93,7 @@ __all__ = [
     "LatentLinear",
     "LayerSpec",
     "LayerSummary",
+    "LearningRateSchedule",
     "LinearTemperature",
     "LoadedCheckpoint",
     "Loss",
@@ -90,6 +101,7 @@ __all__ = [
     "Method",
     "ModelSummary",
     "Norm",
+    "OptimizerSpec",
     "Output",
     "OutputScale",
     "Padding",
@@ -97,18 +109,23 @@ __all__ = [
     "QuantizedLayer",
     "QuantizedLinear",
     "RealPlanes",
+    "SgdSpec",
     "Sharing",
     "SharpnessSchedule",
     "ShiftAdaMax",
+    "ShiftAdaMaxSpec",
     "ShiftBatchNorm1d",
     "ShiftBatchNorm2d",
     "SignActivation",
     "SignSpec",
     "SlbLinear",
     "SlbSpec",
+    "Split",
     "StateBatchNorm1d",
+    "StepRate",
     "StochasticSign",
     "TemperatureSchedule",
+    "TensorBoardLog",
     "ThermometerInput",
     "ThresholdInput",
     "TrainConfig",
