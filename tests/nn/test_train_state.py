@@ -157,10 +157,10 @@ def test_layers_that_were_frozen_on_the_way_stay_so(digits, tmp_path):
 
         return on_epoch
 
-    whole, first = network(Method.HBNN), network(Method.HBNN)
+    whole = network(Method.HBNN)
     train(whole, digits, CONFIG, freeze_one(whole, lambda told: None))
     expected = final(whole)
-    path = tmp_path / "run.state"
+    first, path = network(Method.HBNN), tmp_path / "run.state"
     with pytest.raises(InterruptedRunError):
         train(first, digits, CONFIG, freeze_one(first, interrupt_after(3)), state_file=path)
     resumed = network(Method.HBNN, seed=99)
