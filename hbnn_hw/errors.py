@@ -12,6 +12,10 @@ class CheckpointError(HbnnError):
     """A model file is not a checkpoint of this project, is damaged, or is not safe to load."""
 
 
+class TrainStateError(HbnnError):
+    """A file with the state of a training run is missing, damaged, or of another run; names what differs."""
+
+
 class CaptureError(HbnnError):
     """A PyTorch module cannot be lowered; names the module path, its type and the remedy."""
 

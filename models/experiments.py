@@ -57,7 +57,7 @@ def run(recipe: Recipe, seed: int) -> run_log.Run:
         stored_bits=stored_bits,
         huffman_bits=huffman_bits(model),
         losses=tuple(round(report.loss, 6) for report in reports),
-        accuracies=tuple(report.test_accuracy for report in reports),
+        accuracies=tuple(report.accuracy for report in reports),
     )
 
 

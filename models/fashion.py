@@ -9,5 +9,5 @@ RECIPES = every_bitwidth(
     DatasetName.FASHION,
     784,
     (256, 256, 256),
-    TrainConfig(epochs=20, loss=Loss.SQUARED_HINGE),
+    TrainConfig(epochs=15, loss=Loss.SQUARED_HINGE),
 )

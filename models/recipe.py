@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import nn
 
 from hbnn_hw import nn as hnn
 from hbnn_hw.data import Dataset, DatasetName, load
-from hbnn_hw.nn.train import Progress
+from hbnn_hw.nn.epoch_report import Progress
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR
 from models.perceptron import Network
 
@@ -19,6 +19,44 @@ GOLDEN_PER_CLASS = 10
 FLOAT_BITS = 32
 _FLOAT_LAYERS = (nn.Linear, nn.Conv2d)
 _QUANTIZED_LAYERS = (hnn.QuantizedLinear, hnn.QuantizedConv2d)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What a command line changes in a recipe; the defaults change nothing.
+
+    Attributes
+    ----------
+    epochs
+        Passes over the training set; None for the recipe's own.
+    validation_images, device, threads
+        See :class:`~hbnn_hw.nn.train_config.TrainConfig`.
+    """
+
+    epochs: int | None = None
+    validation_images: int = 0
+    device: hnn.Device = hnn.Device.CPU
+    threads: int = 1
+
+    def applied(self, config: hnn.TrainConfig) -> hnn.TrainConfig:
+        """Return the changed hyper-parameters."""
+        return replace(
+            config,
+            epochs=config.epochs if self.epochs is None else self.epochs,
+            validation_images=self.validation_images,
+            device=self.device,
+            threads=self.threads,
+        )
+
+    def arguments(self) -> str:
+        """Return the options of the command line that make these changes, each with a blank before it."""
+        given = (
+            ("--epochs", self.epochs, None),
+            ("--validation", self.validation_images, 0),
+            ("--device", self.device.value, hnn.Device.CPU.value),
+            ("--threads", self.threads, 1),
+        )
+        return "".join(f" {option} {value}" for option, value, default in given if value != default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +81,8 @@ class Recipe:
         Hyper-parameters; the seed is given at training.
     deployable
         Whether hardware computes it exactly today.
+    overrides
+        What has been changed in ``config`` by :meth:`changed`.
     """
 
     name: str
@@ -53,10 +93,18 @@ class Recipe:
     network: Network
     config: hnn.TrainConfig
     deployable: bool = True
+    overrides: Overrides = field(default_factory=Overrides)
+
+    def changed(self, overrides: Overrides) -> Recipe:
+        """Return the recipe with other hyper-parameters, of which its command tells."""
+        if overrides.epochs == self.config.epochs:
+            overrides = replace(overrides, epochs=None)
+        return replace(self, config=overrides.applied(self.config), overrides=overrides)
 
     def command(self, seed: int) -> str:
         """Give the command line that makes the checkpoint."""
-        return f"python -m models.train --recipe {self.name} --seed {seed} --out models/{self.name}.pt"
+        command = f"python -m models.train --recipe {self.name} --seed {seed}"
+        return f"{command}{self.overrides.arguments()} --out models/{self.name}.pt"
 
 
 def build(recipe: Recipe, dataset: Dataset, seed: int) -> nn.Sequential:
@@ -85,12 +133,21 @@ def golden_inputs(dataset: Dataset) -> hnn.Golden:
     return hnn.Golden(dataset.x_test[rows], dataset.y_test[rows].astype(np.int64))
 
 
-def run(recipe: Recipe, seed: int, out: Path, on_epoch: Progress | None = None) -> hnn.Metadata:
+def run(
+    recipe: Recipe,
+    seed: int,
+    out: Path,
+    on_epoch: Progress | None = None,
+    *,
+    state_file: Path | None = None,
+    resume: bool = False,
+) -> hnn.Metadata:
     """Train, measure on the full test set, save to ``out``; return what is now known."""
     dataset = load(recipe.dataset)
     model = build(recipe, dataset, seed)
-    hnn.train(model, dataset, replace(recipe.config, seed=seed), on_epoch)
-    return measure_and_save(recipe, seed, model, dataset, out)
+    config = replace(recipe.config, seed=seed)
+    hnn.train(model, dataset, config, on_epoch, state_file=state_file, resume=resume)
+    return measure_and_save(recipe, seed, model.cpu(), dataset, out)
 
 
 def measure_and_save(

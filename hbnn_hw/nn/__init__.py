@@ -37,6 +37,7 @@ from hbnn_hw.nn.convert import (
 from hbnn_hw.nn.deploy import deploy
 from hbnn_hw.nn.deployed import DeployedAffine, DeployedLinear
 from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
+from hbnn_hw.nn.epoch_report import EpochReport, Split
 from hbnn_hw.nn.flexor import (
     AlphaInit,
     FlexorLinear,
@@ -49,9 +50,11 @@ from hbnn_hw.nn.flexor import (
 from hbnn_hw.nn.hbnn import HbnnLinear, HbnnWeights, binarize_residuals, residual_planes
 from hbnn_hw.nn.hbnn_activation import HbnnActivation, calibrate_activations
 from hbnn_hw.nn.latent import LatentLayer, LatentLinear, QuantizedLayer, QuantizedLinear, RealPlanes
+from hbnn_hw.nn.learning_rate import CosineRate, ExponentialRate, LearningRateSchedule, StepRate
 from hbnn_hw.nn.metadata import Golden, Metadata, Method
 from hbnn_hw.nn.mlp import Norm, Output, mlp
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
+from hbnn_hw.nn.optimizer_specs import AdamSpec, OptimizerSpec, SgdSpec, ShiftAdaMaxSpec
 from hbnn_hw.nn.optimizers import GlorotScale, ShiftAdaMax, glorot_coefficient, glorot_groups
 from hbnn_hw.nn.shift import ap2
 from hbnn_hw.nn.slb import SlbLinear, SlbWeights, WeightState, hard_state, value_set
@@ -64,10 +67,13 @@ from hbnn_hw.nn.temperature import (
     TemperatureSchedule,
     WarmRestartTemperature,
 )
-from hbnn_hw.nn.train import EpochReport, Loss, TrainConfig, evaluate, train
+from hbnn_hw.nn.train import evaluate, train
+from hbnn_hw.nn.train_config import Device, Loss, TrainConfig
+from hbnn_hw.nn.train_log import CsvLog, TensorBoardLog
 from hbnn_hw.nn.xor_matrix import FlattenLayout, FlattenOrder, XorScheme, decode_weights
 
 __all__ = [
+    "AdamSpec",
     "AlphaInit",
     "BinaryConv2d",
     "BinaryLinear",
@@ -75,11 +81,15 @@ __all__ = [
     "BnnSpec",
     "ConvOptions",
     "ConvertSpec",
+    "CosineRate",
     "CosineTemperature",
+    "CsvLog",
     "DeployedAffine",
     "DeployedLinear",
+    "Device",
     "Distribution",
     "EpochReport",
+    "ExponentialRate",
     "ExponentialTemperature",
     "FlattenLayout",
     "FlattenOrder",
@@ -104,6 +114,7 @@ __all__ = [
     "LatentLinear",
     "LayerSpec",
     "LayerSummary",
+    "LearningRateSchedule",
     "LinearTemperature",
     "LoadedCheckpoint",
     "Loss",
@@ -111,6 +122,7 @@ __all__ = [
     "Method",
     "ModelSummary",
     "Norm",
+    "OptimizerSpec",
     "Output",
     "OutputScale",
     "Padding",
@@ -118,9 +130,11 @@ __all__ = [
     "QuantizedLayer",
     "QuantizedLinear",
     "RealPlanes",
+    "SgdSpec",
     "Sharing",
     "SharpnessSchedule",
     "ShiftAdaMax",
+    "ShiftAdaMaxSpec",
     "ShiftBatchNorm1d",
     "ShiftBatchNorm2d",
     "SignActivation",
@@ -129,11 +143,14 @@ __all__ = [
     "SlbLinear",
     "SlbSpec",
     "SlbWeights",
+    "Split",
     "StateBatchNorm1d",
     "StateBatchNorm2d",
     "StateNorm",
+    "StepRate",
     "StochasticSign",
     "TemperatureSchedule",
+    "TensorBoardLog",
     "ThermometerInput",
     "ThresholdInput",
     "TrainConfig",

@@ -1,12 +1,12 @@
-"""The one training loop: Adam with a cosine schedule, and what each method wants between the steps."""
+"""The one training loop: an optimizer with a schedule, and what each method wants between the steps."""
 
 from __future__ import annotations
 
-import math
+import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import Enum
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -16,79 +16,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hbnn_hw.data import Dataset, Labels
-from hbnn_hw.nn.flexor import FlexorWeights, SharpnessSchedule
+from hbnn_hw.errors import HbnnError
+from hbnn_hw.nn.epoch_report import EpochReport, Progress
+from hbnn_hw.nn.flexor import FlexorWeights
 from hbnn_hw.nn.hbnn import HbnnWeights
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import LatentLayer
+from hbnn_hw.nn.optimizers import glorot_groups
 from hbnn_hw.nn.slb import SlbWeights, hard_state
 from hbnn_hw.nn.state_batchnorm import StateNorm, recalibrate
-from hbnn_hw.nn.temperature import ExponentialTemperature, TemperatureSchedule
+from hbnn_hw.nn.train_config import Device, Loss, TrainConfig
+from hbnn_hw.nn.train_data import TrainData, as_images, as_labels, prepare
+from hbnn_hw.nn.train_identity import identify
+from hbnn_hw.nn.train_state import Running, StateFile
 
 EVALUATION_BATCH = 2000
 
 
-class Loss(Enum):
-    """Training loss over the logits."""
-
-    CROSS_ENTROPY = "cross_entropy"
-    SQUARED_HINGE = "squared_hinge"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainConfig:
-    """Hyper-parameters of :func:`train`.
-
-    Attributes
-    ----------
-    epochs
-        Passes over the training set.
-    batch_size
-        Images a step; a last, smaller batch of an epoch is left out.
-    learning_rate
-        Adam's largest step size; a cosine takes it to 0.
-    warm_up
-        Share of the training in which the step size rises linearly, before the cosine.
-    seed
-        Seeds the order of the images. Initial weights are the caller's: seed torch before building.
-    loss
-        Training loss.
-    map_share
-        HBNN: share of the epochs, from the first, at whose start bit maps are computed anew; then they stay.
-    temperature
-        SLB: temperature over the progress of training. Weights are hard from its end on.
-    calibration_images
-        SLB without state batch normalization: training images, the first ones, with which the statistics
-        of batch normalization are estimated anew for the hard weights once the temperature moves; 0 for
-        none.
-    sharpness
-        FleXOR: S_tanh over the progress of training.
-    """
-
-    epochs: int
-    batch_size: int = 256
-    learning_rate: float = 4e-3
-    seed: int = 0
-    loss: Loss = Loss.CROSS_ENTROPY
-    map_share: float = 0.6
-    warm_up: float = 0.0
-    temperature: TemperatureSchedule = field(default_factory=ExponentialTemperature)
-    calibration_images: int = 10_000
-    sharpness: SharpnessSchedule = field(default_factory=SharpnessSchedule)
-
-
-@dataclass(frozen=True, slots=True)
-class EpochReport:
-    """What :func:`train` tells after each epoch: counted from 1, mean loss, share of right test answers."""
-
-    epoch: int
-    epochs: int
-    loss: float
-    test_accuracy: float
-
-
 _T = TypeVar("_T")
-
-Progress = Callable[[EpochReport], None]
 
 
 def squared_hinge(logits: Tensor, labels: Tensor) -> Tensor:
@@ -103,105 +48,185 @@ _LOSSES: dict[Loss, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def train(model: nn.Module, dataset: Dataset, config: TrainConfig, on_epoch: Progress | None = None) -> None:
+def train(
+    model: nn.Module,
+    dataset: Dataset,
+    config: TrainConfig,
+    on_epoch: Progress | None = None,
+    *,
+    state_file: Path | None = None,
+    save_every: int = 1,
+    resume: bool = False,
+) -> None:
     """Train ``model`` in place, freeze its quantizers and leave it in evaluation mode.
 
-    Runs on one thread with deterministic algorithms: the same seeds on the same machine and version of
-    torch give the same weights.
+    Runs with deterministic algorithms, on one thread unless told otherwise: the same seeds on the same
+    machine and version of torch give the same weights, also if the run was interrupted and resumed.
 
     Parameters
     ----------
     model
-        Maps (batch, features) codes to (batch, classes) logits.
+        Maps (batch, features) codes to (batch, classes) logits. It is moved to the device of ``config``, and
+        stays there.
     dataset
         Training and test images.
     config
         Hyper-parameters.
     on_epoch
-        Called after each epoch.
+        Called after each epoch, before its state is saved.
+    state_file
+        Where the state of the run is kept; None for nowhere.
+    save_every
+        Epochs from one saved state to the next; the last epoch's is always saved.
+    resume
+        Whether to go on from ``state_file``, instead of beginning.
+
+    Raises
+    ------
+    HbnnError
+        If there is no such device, the images do not fill a batch, or ``resume`` lacks a state file.
+    TrainStateError
+        If the state file cannot be read, or is of a run with other options, another network or other data.
+        The network may then hold part of what was read.
+    OutputError
+        If the state file cannot be written.
     """
-    with deterministic():
-        steps = _Steps(model, dataset, config)
-        for epoch in range(config.epochs):
-            if epoch < config.map_share * config.epochs:
-                _for_each(model, HbnnWeights, HbnnWeights.refresh_bit_map)  # type: ignore[type-abstract]
-                _for_each(model, HbnnActivation, HbnnActivation.refresh_bit_map)
-            loss = steps.run_epoch()
-            steps.recalibrate()
+    if save_every < 1:
+        raise ValueError(f"save_every must be at least 1 epoch, not {save_every!r}")
+    if resume and state_file is None:
+        raise HbnnError("a run to resume must have a state file; name it")
+    model.to(_torch_device(config.device))
+    with deterministic(config.threads):
+        steps = _Steps(model, prepare(dataset, config), config)
+        state = StateFile(state_file, identify(config, dataset, model)) if state_file is not None else None
+        first = state.restore(steps.running) if state is not None and resume else 0
+        for epoch in range(first, config.epochs):
+            started = time.perf_counter()
+            loss = steps.run_epoch(epoch)
+            seconds = time.perf_counter() - started
             if on_epoch is not None:
-                accuracy = evaluate(model, dataset.x_test, dataset.y_test)
-                on_epoch(EpochReport(epoch + 1, config.epochs, loss, accuracy))
+                on_epoch(steps.report(epoch, loss, seconds))
+            if state is not None and ((epoch + 1) % save_every == 0 or epoch + 1 == config.epochs):
+                state.save(steps.running, epoch + 1)
         _for_each(model, HbnnWeights, HbnnWeights.freeze)  # type: ignore[type-abstract]
         _for_each(model, HbnnActivation, HbnnActivation.freeze)
         _for_each(model, SlbWeights, SlbWeights.harden)  # type: ignore[type-abstract]
     model.eval()
 
 
-@torch.no_grad()
 def evaluate(model: nn.Module, images: NDArray[np.uint8], labels: Labels) -> float:
     """Return the share of images (n, features) whose largest logit is at their label (n,); no gradient.
 
-    Ties go to the lower class. The model is left in evaluation mode.
+    Ties go to the lower class. Runs on the device of the model, which is left in evaluation mode.
     """
+    device = _device_of(model)
+    return _accuracy(model, as_images(images, device), as_labels(labels, device))
+
+
+@torch.no_grad()
+def _accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     model.eval()
-    batches = torch.from_numpy(images.copy()).split(EVALUATION_BATCH)  # type: ignore[no-untyped-call]
+    batches = images.split(EVALUATION_BATCH)  # type: ignore[no-untyped-call]
     answers = torch.cat([model(batch).argmax(dim=1) for batch in batches])
-    return float((answers.numpy() == labels).mean())
+    return float((answers == labels).cpu().numpy().mean())
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+def _torch_device(device: Device) -> torch.device:
+    if device is Device.CUDA:
+        if not torch.cuda.is_available():
+            raise HbnnError(
+                f"the device must be 'cpu', not 'cuda': torch {torch.__version__} finds no GPU; "
+                "install a driver and torch's build for it, or train on the processor"
+            )
+        # cuBLAS is deterministic with a fixed workspace only, and reads this when it is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    return torch.device(device.value)
 
 
 class _Steps:
     """State of one training run."""
 
-    def __init__(self, model: nn.Module, dataset: Dataset, config: TrainConfig) -> None:
+    def __init__(self, model: nn.Module, data: TrainData, config: TrainConfig) -> None:
         self.model = model
+        self.data = data
         self.config = config
         self.loss = _LOSSES[config.loss]
-        self.images = torch.from_numpy(dataset.x_train.copy())
-        self.labels = torch.from_numpy(dataset.y_train.astype(np.int64))
-        self.order = torch.Generator().manual_seed(config.seed)
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-        self.n_steps = max(1, config.epochs * (len(self.images) // config.batch_size))
+        self.images, self.labels = data.images, data.labels
+        self.epoch_steps = len(self.images) // config.batch_size
+        self.n_steps = max(1, config.epochs * self.epoch_steps)
         self.done = 0
-        self.schedule = _learning_rates(self.optimizer, self.n_steps, config.warm_up)
+        self.learning_rate = config.learning_rate
+        self.running = _running(model, config, self.n_steps)
         self.has_states = any(isinstance(module, StateNorm) for module in model.modules())
         self.is_searched = any(isinstance(module, SlbWeights) for module in model.modules())
+        self.is_decoded = any(isinstance(module, FlexorWeights) for module in model.modules())
 
     @property
     def progress(self) -> float:
         """Share of the steps that are done, 0 .. 1."""
         return self.done / self.n_steps
 
-    def run_epoch(self) -> float:
-        """Go once through the training images; return the mean loss."""
+    def run_epoch(self, epoch: int) -> float:
+        """Go once through the training images, in epoch 0, 1, ...; return the mean loss."""
+        self.done = epoch * self.epoch_steps
+        if epoch < self.config.map_share * self.config.epochs:
+            _for_each(self.model, HbnnWeights, HbnnWeights.refresh_bit_map)  # type: ignore[type-abstract]
+            _for_each(self.model, HbnnActivation, HbnnActivation.refresh_bit_map)
         self.model.train()
-        order = torch.randperm(len(self.images), generator=self.order)
-        batch_size = self.config.batch_size
-        whole = len(order) - len(order) % batch_size
-        losses = [self._step(rows) for rows in order[:whole].view(-1, batch_size)]
-        return float(np.mean(losses))
+        order = torch.randperm(len(self.images), generator=self.running.order)
+        rows = order[: self.epoch_steps * self.config.batch_size].to(self.images.device)
+        losses = torch.stack([self._step(batch) for batch in rows.view(-1, self.config.batch_size)])
+        self._recalibrate()
+        return float(np.mean(losses.tolist()))
 
-    def recalibrate(self) -> None:
+    def report(self, epoch: int, loss: float, seconds: float) -> EpochReport:
+        """Measure the accuracy after epoch 0, 1, ... and tell the state of the run."""
+        last = (self.done - 1) / self.n_steps
+        return EpochReport(
+            epoch=epoch + 1,
+            epochs=self.config.epochs,
+            loss=loss,
+            accuracy=_accuracy(self.model, self.data.measured_images, self.data.measured_labels),
+            split=self.data.split,
+            learning_rate=self.learning_rate,
+            temperature=self.config.temperature.temperature(last) if self.is_searched else None,
+            s_tanh=self.config.sharpness.s_tanh(last) if self.is_decoded else None,
+            seconds=seconds,
+        )
+
+    def _recalibrate(self) -> None:
         """Estimate SLB's normalization for the hard weights, unless the norms keep it themselves."""
         images = self.images[: self.config.calibration_images]
         moving = self.progress > self.config.temperature.start
         if self.is_searched and moving and len(images) and not self.has_states:
             recalibrate(self.model, images.split(EVALUATION_BATCH))  # type: ignore[no-untyped-call]
 
-    def _step(self, rows: Tensor) -> float:
+    def _step(self, rows: Tensor) -> Tensor:
         _for_each(self.model, SlbWeights, self._set_temperature)  # type: ignore[type-abstract]
         _for_each(self.model, FlexorWeights, self._set_sharpness)  # type: ignore[type-abstract]
         images = self.images[rows]
         loss = self.loss(self.model(images), self.labels[rows])
-        self.optimizer.zero_grad(set_to_none=True)
+        self.running.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.schedule.step()
+        self.learning_rate = self._present_rate()
+        self.running.optimizer.step()
+        self.running.schedule.step()
         self.done += 1
         _for_each(self.model, LatentLayer, LatentLayer.clip_weights_)  # type: ignore[type-abstract]
         if self.has_states:
             with torch.no_grad(), hard_state(self.model):
                 self.model(images)
-        return loss.item()
+        return loss.detach()
+
+    def _present_rate(self) -> float:
+        group = self.running.optimizer.param_groups[0]
+        return float(group["lr"] * (self.config.learning_rate / group["initial_lr"]))
 
     def _set_temperature(self, layer: SlbWeights) -> None:
         layer.set_temperature(self.config.temperature.inverse(self.progress))
@@ -212,20 +237,13 @@ class _Steps:
         layer.set_s_tanh(self.config.sharpness.s_tanh(self.progress))
 
 
-def _learning_rates(
-    optimizer: torch.optim.Optimizer, n_steps: int, warm_up: float
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """A cosine from the largest step size to 0, behind a linear rise over the share ``warm_up``."""
-    if not warm_up:
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
-    rise = max(1.0, warm_up * n_steps)
-
-    def factor(step: int) -> float:
-        if step < rise:
-            return (step + 1) / (rise + 1)
-        return (1 + math.cos(math.pi * (step - rise) / max(1.0, n_steps - rise))) / 2
-
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+def _running(model: nn.Module, config: TrainConfig, n_steps: int) -> Running:
+    """Make the optimizer, its schedule and the order of the images for a run that begins."""
+    rate = config.learning_rate
+    parameters = glorot_groups(model, rate, config.glorot) if config.glorot else model.parameters()
+    optimizer = config.optimizer.make(parameters, rate)
+    schedule = config.schedule.scheduler(optimizer, n_steps, initial=rate, warm_up=config.warm_up)
+    return Running(model, optimizer, schedule, torch.Generator().manual_seed(config.seed))
 
 
 def _for_each(model: nn.Module, kind: type[_T], action: Callable[[_T], None]) -> None:
@@ -235,10 +253,10 @@ def _for_each(model: nn.Module, kind: type[_T], action: Callable[[_T], None]) ->
 
 
 @contextmanager
-def deterministic() -> Iterator[None]:
-    """Within it torch uses one thread and deterministic algorithms only; both are restored."""
+def deterministic(n_threads: int = 1) -> Iterator[None]:
+    """Within it torch uses that many threads and deterministic algorithms only; both are restored."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)
+    torch.set_num_threads(n_threads)
     torch.use_deterministic_algorithms(True)
     try:
         yield
