@@ -25,7 +25,7 @@ from models.recipe import Recipe
 from models.small_cnn import SHAPE, quantized, small_cnn
 
 PADDING = Padding.MINUS_ONE
-EPOCHS: Mapping[DatasetName, int] = MappingProxyType({DatasetName.FASHION: 10, DatasetName.MNIST: 4})
+EPOCHS: Mapping[DatasetName, int] = MappingProxyType({DatasetName.FASHION: 6, DatasetName.MNIST: 3})
 
 
 def _hbnn(bits: float) -> Network:
