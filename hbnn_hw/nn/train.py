@@ -177,6 +177,7 @@ class _Steps:
         self.done = epoch * self.epoch_steps
         if epoch < self.config.map_share * self.config.epochs:
             _for_each(self.model, HbnnWeights, HbnnWeights.refresh_bit_map)  # type: ignore[type-abstract]
+        if epoch < self.config.activation_map_share * self.config.epochs:
             _for_each(self.model, HbnnActivation, HbnnActivation.refresh_bit_map)
         self.model.train()
         order = torch.randperm(len(self.images), generator=self.running.order)
