@@ -29,7 +29,8 @@ STUDIES = (
         name="fashion_cnn",
         title="Fashion-MNIST, small convolutional network",
         text="Bits are those of weights / activations. Every layer is quantized, the first and the last "
-        "included; padding is -1. HBNN activations have one map entry per position.",
+        "included. Convolutions are padded with -1, but the second of the HBNN rows, whose border is left "
+        "out of the sum. HBNN activations have one map entry per position.",
         recipes=cnn.FASHION,
     ),
     Study(
