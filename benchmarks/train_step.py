@@ -77,7 +77,7 @@ def step_of(model: nn.Module, x: Tensor, labels: Tensor) -> Callable[[], None]:
     def step() -> None:
         loss = F.cross_entropy(model(x), labels)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         for layer in latent:
             layer.clip_weights_()
@@ -104,6 +104,11 @@ def quantized(network: nn.Module, spec: LayerSpec | None) -> nn.Module:
     return convert(network, ConvertSpec(weights=spec, activation=SignSpec()))
 
 
+def peak_of(make: Callable[[], nn.Module], spec: LayerSpec | None, images: Tensor, labels: Tensor) -> int:
+    """Return the peak of a training step [byte]; all of it is made anew, for the profiler to see."""
+    return peak_bytes(lambda: step_of(quantized(make(), spec), images.clone(), labels.clone()))
+
+
 def compare(
     title: str, make: Callable[[], nn.Module], images: Tensor, rounds: int
 ) -> tuple[dict[str, float], dict[str, int]]:
@@ -113,11 +118,7 @@ def compare(
     specs: dict[str, LayerSpec | None] = {"float": None, **METHODS}
     steps = {name: step_of(quantized(network, spec), images, labels) for name, spec in specs.items()}
     times = medians(steps, rounds)
-    # From new copies of the batch, so that the profiler sees it made.
-    peaks = {
-        name: peak_bytes(lambda spec=spec: step_of(quantized(make(), spec), images.clone(), labels.clone()))
-        for name, spec in specs.items()
-    }
+    peaks = {name: peak_of(make, spec, images, labels) for name, spec in specs.items()}
     print(f"{title}, batch {len(images)}, one thread")
     print("method    ms/step  over float   peak MB  over float")
     for name in specs:

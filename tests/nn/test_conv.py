@@ -161,7 +161,7 @@ def test_a_convolution_decodes_what_numpy_decodes(order, pe, simd, inputs, outpu
 
 
 def test_the_papers_stream_runs_through_its_own_shape():
-    """Section 4.3: [k, k, C_in, C_out], the last index fastest; the re-implementation: [C_out, C_in, k, k]."""
+    """Section 4.3: [k, k, C_in, C_out], last index fastest; the re-implementation: [C_out, C_in, k, k]."""
     torch.manual_seed(2)
     for order, axes in ((FlattenOrder.PAPER, (2, 3, 1, 0)), (FlattenOrder.ROW_MAJOR, (0, 1, 2, 3))):
         layer = FlexorConv2d(3, 5, (2, 3), order=order, n_in=1, n_out=1, n_taps=1)
