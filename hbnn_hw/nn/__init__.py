@@ -43,8 +43,6 @@ from hbnn_hw.nn.flexor import (
     FlexorOptions,
     FlexorWeights,
     SharpnessSchedule,
-    XorGradient,
-    xor_signs,
 )
 from hbnn_hw.nn.hbnn import HbnnLinear, HbnnWeights, binarize_residuals, residual_planes
 from hbnn_hw.nn.hbnn_activation import HbnnActivation, calibrate_activations
@@ -65,6 +63,7 @@ from hbnn_hw.nn.temperature import (
     WarmRestartTemperature,
 )
 from hbnn_hw.nn.train import EpochReport, Loss, TrainConfig, evaluate, train
+from hbnn_hw.nn.xor_function import XorGradient, xor_signs
 from hbnn_hw.nn.xor_matrix import FlattenLayout, FlattenOrder, XorScheme, decode_weights
 
 __all__ = [

@@ -83,17 +83,6 @@ def test_two_equal_bits_give_minus_one_and_a_single_one_itself():
     assert xor_signs(x, matrix, torch.tensor(1.0)).tolist() == [[[-1, -1, -1], [1, 1, -1]]]
 
 
-def test_words_keep_their_own_bits_and_the_dropped_ones_teach_nothing():
-    x, matrix, _ = some(2, 6, 5, 7, 2, 3)
-    s, x = torch.tensor(2.0), x.requires_grad_()
-    whole, words = xor_signs(x, matrix, s), xor_signs(x, matrix, s, word_bits=9)
-    assert torch.equal(words, whole.view(2, 3, 14)[..., :9])
-    weights = torch.randn(2, 3, 9, dtype=torch.float64)
-    (expected,) = torch.autograd.grad((whole.view(2, 3, 14)[..., :9] * weights).sum(), x)
-    (found,) = torch.autograd.grad((words * weights).sum(), x)
-    torch.testing.assert_close(found, expected)
-
-
 def gradient_of(function, x, weights):
     x = x.clone().requires_grad_()
     (function(x) * weights).sum().backward()
