@@ -193,10 +193,17 @@ def test_the_compiled_layer_computes_and_learns_the_same(name, training):
 
 @COMPILER
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["bnn", "hbnn"])
-def test_a_network_compiles_to_machine_code(method):
+@pytest.mark.parametrize(
+    ("linear", "conv"),
+    [
+        (BinaryLinear, BinaryConv2d),
+        (HbnnLinear, HbnnConv2d),
+        (SlbLinear, SlbConv2d),
+        (FlexorLinear, FlexorConv2d),
+    ],
+)
+def test_a_network_compiles_to_machine_code(linear, conv):
     torch.manual_seed(0)
-    linear, conv = (BinaryLinear, BinaryConv2d) if method == "bnn" else (HbnnLinear, HbnnConv2d)
     model = nn.Sequential(
         conv(1, 4, 3, padding=1, padding_value=Padding.MASKED),
         nn.BatchNorm2d(4),
