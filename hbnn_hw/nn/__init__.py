@@ -44,8 +44,6 @@ from hbnn_hw.nn.flexor import (
     FlexorOptions,
     FlexorWeights,
     SharpnessSchedule,
-    XorGradient,
-    xor_signs,
 )
 from hbnn_hw.nn.hbnn import HbnnLinear, HbnnWeights, binarize_residuals, residual_planes
 from hbnn_hw.nn.hbnn_activation import HbnnActivation, calibrate_activations
@@ -70,6 +68,7 @@ from hbnn_hw.nn.temperature import (
 from hbnn_hw.nn.train import evaluate, train
 from hbnn_hw.nn.train_config import Device, Loss, TrainConfig
 from hbnn_hw.nn.train_log import CsvLog, TensorBoardLog
+from hbnn_hw.nn.xor_function import XorGradient, xor_signs
 from hbnn_hw.nn.xor_matrix import FlattenLayout, FlattenOrder, XorScheme, decode_weights
 
 __all__ = [

@@ -17,11 +17,12 @@ from hbnn_hw.nn.activations import SignActivation, StochasticSign
 from hbnn_hw.nn.binary import BinaryLinear
 from hbnn_hw.nn.bit_map import ELEMENT, Distribution, Granularity, Heuristic
 from hbnn_hw.nn.conv import BinaryConv2d, FlexorConv2d, HbnnConv2d, Padding, SlbConv2d
-from hbnn_hw.nn.flexor import FlexorLinear, XorGradient
+from hbnn_hw.nn.flexor import FlexorLinear
 from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnLinear, HbnnWeights
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import LatentLayer, QuantizedLayer
 from hbnn_hw.nn.slb import SlbLinear
+from hbnn_hw.nn.xor_function import XorGradient
 from hbnn_hw.nn.xor_matrix import FlattenOrder, XorScheme
 
 _WEIGHTS = (nn.Linear, nn.Conv2d)
