@@ -131,7 +131,7 @@ def test_all_problems_are_listed_at_once():
             "wide": nn.Conv2d(1, 1, 3, dilation=2),
             "line": nn.Conv1d(1, 1, 3),
             "norm": nn.BatchNorm1d(3),
-            "searched": nn.Conv2d(1, 1, 1),
+            "searched": nn.Conv2d(1, 1, 3, padding=1),
             "bits": nn.Linear(2, 2),
             "attention": nn.MultiheadAttention(4, 2),
         }
@@ -147,7 +147,7 @@ def test_all_problems_are_listed_at_once():
         "'wide' (Conv2d): dilation must be 1, not (2, 2)",
         "'line' (Conv1d): must be an nn.Linear or nn.Conv2d; name it with FloatSpec() to keep it float",
         "'norm' (BatchNorm1d): only ReLU, ReLU6, Hardtanh, Tanh can become a quantized activation",
-        "'searched' (Conv2d): must be an nn.Linear for this method",
+        "'searched' (Conv2d): has padding, so its specification must say with what",
         "'bits' (Linear): SLB weights must have 1..",
         "'attention' (MultiheadAttention): must be",
         "'attention.out_proj'",
