@@ -40,7 +40,7 @@ class MethodSteps:
     ----------
     model
         Any network; not its compiled form, which shares its layers.
-    map_share, temperature, sharpness
+    map_share, activation_map_share, temperature, sharpness
         See :class:`~hbnn_hw.nn.train_config.TrainConfig`, whose defaults these are.
     """
 
@@ -49,11 +49,13 @@ class MethodSteps:
         model: nn.Module,
         *,
         map_share: float = DEFAULT_MAP_SHARE,
+        activation_map_share: float = 0.0,
         temperature: TemperatureSchedule | None = None,
         sharpness: SharpnessSchedule | None = None,
     ) -> None:
         self.model = model
         self.map_share = map_share
+        self.activation_map_share = activation_map_share
         self.temperature = ExponentialTemperature() if temperature is None else temperature
         self.sharpness = SharpnessSchedule() if sharpness is None else sharpness
         self.has_states = any(isinstance(module, StateNorm) for module in model.modules())
@@ -61,9 +63,10 @@ class MethodSteps:
         self.is_decoded = any(isinstance(module, FlexorWeights) for module in model.modules())
 
     def begin_epoch(self, progress: float) -> None:
-        """Bring the network into training mode, and HBNN's maps up to date while ``progress < map_share``."""
+        """Bring the network into training mode, and HBNN's maps up to date while their share lasts."""
         if progress < self.map_share:
             self._for_each(HbnnWeights, HbnnWeights.refresh_bit_map)  # type: ignore[type-abstract]
+        if progress < self.activation_map_share:
             self._for_each(HbnnActivation, HbnnActivation.refresh_bit_map)
         self.model.train()
 

@@ -152,7 +152,11 @@ class _Steps:
         self.learning_rate = config.learning_rate
         self.running = _running(model, config, self.n_steps)
         self.methods = MethodSteps(
-            model, map_share=config.map_share, temperature=config.temperature, sharpness=config.sharpness
+            model,
+            map_share=config.map_share,
+            activation_map_share=config.activation_map_share,
+            temperature=config.temperature,
+            sharpness=config.sharpness,
         )
 
     @property

@@ -46,7 +46,11 @@ class TrainConfig:
     loss
         Training loss.
     map_share
-        HBNN: share of the epochs, from the first, at whose start bit maps are computed anew; then they stay.
+        HBNN: share of the epochs, from the first, at whose start bit maps of weights are computed anew;
+        then they stay.
+    activation_map_share
+        The same for the maps of activations. With 0 the first batch of the training fits them for good, which
+        serves best: the layers behind an activation learn which of its positions have how many bits.
     temperature
         SLB: temperature over the progress of training. Weights are hard from its end on.
     calibration_images
@@ -83,6 +87,7 @@ class TrainConfig:
     seed: int = 0
     loss: Loss = Loss.CROSS_ENTROPY
     map_share: float = DEFAULT_MAP_SHARE
+    activation_map_share: float = 0.0
     warm_up: float = 0.0
     temperature: TemperatureSchedule = field(default_factory=ExponentialTemperature)
     calibration_images: int = 10_000

@@ -111,6 +111,11 @@ def test_without_instructions_nothing_changes():
 def test_stochastic_activations_and_single_layers():
     new = convert(nn.Sequential(nn.ReLU()), ConvertSpec(activation=SignSpec(seed=3)))
     assert (type(new[0]), new[0].seed) == (StochasticSign, 3)
+    # Layers of one specification draw numbers of their own, a layer that occurs twice once.
+    shared = nn.ReLU()
+    several = nn.Sequential(shared, nn.ReLU(), shared, nn.Tanh(), nn.ReLU())
+    new = convert(several, ConvertSpec(activation=SignSpec(seed=3), layers={"3": SignSpec(seed=8)}))
+    assert [layer.seed for layer in new] == [3, 4, 3, 8, 5]
     assert type(convert(nn.Linear(3, 2), ConvertSpec(weights=BnnSpec()))) is BinaryLinear
 
 
@@ -131,7 +136,7 @@ def test_all_problems_are_listed_at_once():
             "wide": nn.Conv2d(1, 1, 3, dilation=2),
             "line": nn.Conv1d(1, 1, 3),
             "norm": nn.BatchNorm1d(3),
-            "searched": nn.Conv2d(1, 1, 3, padding=1),
+            "searched": nn.Conv2d(1, 1, 1),
             "bits": nn.Linear(2, 2),
             "attention": nn.MultiheadAttention(4, 2),
         }
@@ -147,7 +152,7 @@ def test_all_problems_are_listed_at_once():
         "'wide' (Conv2d): dilation must be 1, not (2, 2)",
         "'line' (Conv1d): must be an nn.Linear or nn.Conv2d; name it with FloatSpec() to keep it float",
         "'norm' (BatchNorm1d): only ReLU, ReLU6, Hardtanh, Tanh can become a quantized activation",
-        "'searched' (Conv2d): has padding, so its specification must say with what",
+        "'searched' (Conv2d): must be an nn.Linear for this method",
         "'bits' (Linear): SLB weights must have 1..",
         "'attention' (MultiheadAttention): must be",
         "'attention.out_proj'",

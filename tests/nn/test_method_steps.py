@@ -105,14 +105,21 @@ def test_a_loop_of_ones_own_gives_the_weights_of_train(digits, norm):
 def test_maps_follow_until_their_share_of_the_training():
     layer, activation = HbnnLinear(10, 10), HbnnActivation((10,))
     model = nn.Sequential(layer, activation).eval()
-    steps = MethodSteps(model, map_share=0.5)
+    steps = MethodSteps(model, map_share=0.5, activation_map_share=0.25)
     model(torch.randn(8, 10))
-    for progress, follows in ((0.0, True), (0.49, True), (0.5, False), (1.0, False)):
+    for progress, follows, activation_follows in (
+        (0.0, True, True),
+        (0.24, True, True),
+        (0.25, True, False),
+        (0.49, True, False),
+        (0.5, False, False),
+        (1.0, False, False),
+    ):
         layer.bit_map.zero_()
         activation.map_is_due = False
         steps.begin_epoch(progress)
         assert bool(layer.bit_map.any()) == follows
-        assert activation.map_is_due == follows
+        assert activation.map_is_due == activation_follows
     assert model.training
 
 
@@ -166,6 +173,15 @@ def test_recalibration_begins_when_the_temperature_moves():
     steps.end_epoch(0.3, [x])
     torch.testing.assert_close(model[1].running_mean, (x @ model[0].planes().values().T).mean(0))
     assert not model.training
+
+
+def test_the_end_makes_every_choice_final():
+    """Also where the temperature has not ended."""
+    model = nn.Sequential(SlbLinear(4, 4), HbnnLinear(4, 4), HbnnActivation((4,)))
+    planes = model[1].planes()
+    MethodSteps(model).finish()
+    assert (model[0].hard, model[1].frozen, model[2].frozen, model.training) == (True, True, True, False)
+    assert torch.equal(model[1].mu, planes.mu)
 
 
 def test_a_float_network_is_left_alone():

@@ -10,8 +10,6 @@ from hbnn_hw.nn import (
     BinaryConv2d,
     BinaryLinear,
     BitPlaneInput,
-    FlexorConv2d,
-    FlexorLinear,
     Granularity,
     HbnnActivation,
     HbnnConv2d,
@@ -21,16 +19,11 @@ from hbnn_hw.nn import (
     ShiftBatchNorm1d,
     ShiftBatchNorm2d,
     SignActivation,
-    SlbConv2d,
-    SlbLinear,
-    StateBatchNorm1d,
-    StateBatchNorm2d,
     StochasticSign,
     ThermometerInput,
     ThresholdInput,
     dist_from_avg,
 )
-from hbnn_hw.nn.registry import KINDS
 
 CONV = {"padding": 1, "padding_value": Padding.MINUS_ONE}
 LAYERS = {
@@ -42,22 +35,12 @@ LAYERS = {
     "binary_depthwise": (lambda: BinaryConv2d(4, 8, 3, groups=4), (5, 4, 6, 6)),
     "hbnn_conv": (lambda: HbnnConv2d(4, 8, 3, **CONV), (5, 4, 6, 6)),
     "hbnn_grouped": (lambda: HbnnConv2d(4, 8, 3, groups=2, **CONV), (5, 4, 6, 6)),
-    "slb_linear": (lambda: SlbLinear(6, 8, bias=True), (5, 6)),
-    "slb_linear_2_bits": (lambda: SlbLinear(6, 8, bits=2), (5, 6)),
-    "slb_conv": (lambda: SlbConv2d(4, 8, 3, bits=2, **CONV), (5, 4, 6, 6)),
-    "slb_depthwise": (lambda: SlbConv2d(4, 8, 3, groups=4), (5, 4, 6, 6)),
-    "flexor_linear": (lambda: FlexorLinear(6, 8, bias=True), (5, 6)),
-    "flexor_linear_2_planes": (lambda: FlexorLinear(6, 8, n_planes=2), (5, 6)),
-    "flexor_conv": (lambda: FlexorConv2d(4, 8, 3, order="word", pe=2, simd=4, **CONV), (5, 4, 6, 6)),
-    "flexor_grouped": (lambda: FlexorConv2d(4, 8, 3, groups=2, **CONV), (5, 4, 6, 6)),
     "sign": (SignActivation, (5, 6)),
     "stochastic_sign": (lambda: StochasticSign(seed=1), (5, 6)),
     "hbnn_activation": (lambda: HbnnActivation((6,)), (5, 6)),
     "hbnn_activation_channels": (lambda: HbnnActivation((4,)), (5, 4, 6, 6)),
     "shift_batchnorm1d": (lambda: ShiftBatchNorm1d(6), (5, 6)),
     "shift_batchnorm2d": (lambda: ShiftBatchNorm2d(4), (5, 4, 6, 6)),
-    "state_batchnorm1d": (lambda: StateBatchNorm1d(6), (5, 6)),
-    "state_batchnorm2d": (lambda: StateBatchNorm2d(4), (5, 4, 6, 6)),
     "output_scale": (lambda: OutputScale(0.5), (5, 6)),
     "bit_plane_input": (lambda: BitPlaneInput(4), (5, 6)),
     "threshold_input": (lambda: ThresholdInput(0.3), (5, 6)),
@@ -102,12 +85,6 @@ def assert_alike(first, second, **tolerance):
         assert (a is None) == (b is None)
         if a is not None:
             torch.testing.assert_close(a, b, **tolerance)
-
-
-def test_every_layer_is_here():
-    """All that a model file may hold and that is not torch's own."""
-    own = {kind.module for kind in KINDS.values() if kind.module.__module__.startswith("hbnn_hw")}
-    assert own == {type(make()) for make, _ in LAYERS.values()}
 
 
 def test_the_state_travels_to_another_layer(name):
