@@ -50,6 +50,7 @@ from hbnn_hw.nn.hbnn_activation import HbnnActivation, calibrate_activations
 from hbnn_hw.nn.latent import LatentLayer, LatentLinear, QuantizedLayer, QuantizedLinear, RealPlanes
 from hbnn_hw.nn.learning_rate import CosineRate, ExponentialRate, LearningRateSchedule, StepRate
 from hbnn_hw.nn.metadata import Golden, Metadata, Method
+from hbnn_hw.nn.method_steps import MethodSteps
 from hbnn_hw.nn.mlp import Norm, Output, mlp
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
 from hbnn_hw.nn.optimizer_specs import AdamSpec, OptimizerSpec, SgdSpec, ShiftAdaMaxSpec
@@ -119,6 +120,7 @@ __all__ = [
     "Loss",
     "Metadata",
     "Method",
+    "MethodSteps",
     "ModelSummary",
     "Norm",
     "OptimizerSpec",

@@ -137,6 +137,11 @@ def test_without_instructions_nothing_changes():
 def test_stochastic_activations_and_single_layers():
     new = convert(nn.Sequential(nn.ReLU()), ConvertSpec(activation=SignSpec(seed=3)))
     assert (type(new[0]), new[0].seed) == (StochasticSign, 3)
+    # Layers of one specification draw numbers of their own, a layer that occurs twice once.
+    shared = nn.ReLU()
+    several = nn.Sequential(shared, nn.ReLU(), shared, nn.Tanh(), nn.ReLU())
+    new = convert(several, ConvertSpec(activation=SignSpec(seed=3), layers={"3": SignSpec(seed=8)}))
+    assert [layer.seed for layer in new] == [3, 4, 3, 8, 5]
     assert type(convert(nn.Linear(3, 2), ConvertSpec(weights=BnnSpec()))) is BinaryLinear
 
 
