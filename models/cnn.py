@@ -25,7 +25,7 @@ from models.recipe import Recipe
 from models.small_cnn import SHAPE, quantized, small_cnn
 
 PADDING = Padding.MINUS_ONE
-EPOCHS: Mapping[DatasetName, int] = MappingProxyType({DatasetName.FASHION: 6, DatasetName.MNIST: 3})
+EPOCHS: Mapping[DatasetName, int] = MappingProxyType({DatasetName.FASHION: 4, DatasetName.MNIST: 3})
 
 
 def _hbnn(bits: float) -> Network:
@@ -63,7 +63,9 @@ _MNIST_ROWS = {"float", "bnn", "hbnn14", "slb", "flexor"}
 
 
 def _recipes(dataset: DatasetName) -> tuple[Recipe, ...]:
-    config = TrainConfig(epochs=EPOCHS[dataset], batch_size=128, loss=Loss.SQUARED_HINGE)
+    config = TrainConfig(
+        epochs=EPOCHS[dataset], batch_size=128, loss=Loss.SQUARED_HINGE, calibrate_always=True
+    )
     return tuple(
         Recipe(
             name=f"{dataset.value}_cnn_{name}",

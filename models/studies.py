@@ -30,7 +30,8 @@ STUDIES = (
         title="Fashion-MNIST, small convolutional network",
         text="Bits are those of weights / activations. Every layer is quantized, the first and the last "
         "included. Convolutions are padded with -1, but the second of the HBNN rows, whose border is left "
-        "out of the sum. HBNN activations have one map entry per position.",
+        "out of the sum. HBNN activations have one map entry per position. The statistics of batch "
+        "normalization are estimated anew after every epoch, for every row.",
         recipes=cnn.FASHION,
     ),
     Study(

@@ -40,7 +40,7 @@ class MethodSteps:
     ----------
     model
         Any network; not its compiled form, which shares its layers.
-    map_share, activation_map_share, temperature, sharpness
+    map_share, activation_map_share, temperature, sharpness, calibrate_always
         See :class:`~hbnn_hw.nn.train_config.TrainConfig`, whose defaults these are.
     """
 
@@ -52,12 +52,14 @@ class MethodSteps:
         activation_map_share: float = 0.0,
         temperature: TemperatureSchedule | None = None,
         sharpness: SharpnessSchedule | None = None,
+        calibrate_always: bool = False,
     ) -> None:
         self.model = model
         self.map_share = map_share
         self.activation_map_share = activation_map_share
         self.temperature = ExponentialTemperature() if temperature is None else temperature
         self.sharpness = SharpnessSchedule() if sharpness is None else sharpness
+        self.calibrate_always = calibrate_always
         self.has_states = any(isinstance(module, StateNorm) for module in model.modules())
         self.is_searched = any(isinstance(module, SlbWeights) for module in model.modules())
         self.is_decoded = any(isinstance(module, FlexorWeights) for module in model.modules())
@@ -91,10 +93,11 @@ class MethodSteps:
     def end_epoch(self, progress: float, batches: Iterable[Tensor]) -> None:
         """Estimate batch normalization for SLB's hard weights from inputs of the network.
 
-        Only where there are SLB weights whose temperature moves already, and no state batch normalization.
-        The network is then left in evaluation mode.
+        Only where there are SLB weights whose temperature moves already, and no state batch normalization;
+        with ``calibrate_always`` in every network. The network is then left in evaluation mode.
         """
-        if self.is_searched and not self.has_states and progress > self.temperature.start:
+        is_moving = self.is_searched and not self.has_states and progress > self.temperature.start
+        if self.calibrate_always or is_moving:
             recalibrate(self.model, batches)
 
     def finish(self) -> None:

@@ -155,6 +155,7 @@ class _Steps:
             model,
             map_share=config.map_share,
             activation_map_share=config.activation_map_share,
+            calibrate_always=config.calibrate_always,
             temperature=config.temperature,
             sharpness=config.sharpness,
         )

@@ -57,6 +57,9 @@ class TrainConfig:
         SLB without state batch normalization: training images, the first ones, with which the statistics
         of batch normalization are estimated anew for the hard weights once the temperature moves; 0 for
         none.
+    calibrate_always
+        Whether that is done after every epoch for every method. The running statistics of a small network
+        with binary weights lag behind weights that flip, and evaluation uses them.
     sharpness
         FleXOR: S_tanh over the progress of training. For steps in S_tanh that coincide with those of the
         step size see :class:`~hbnn_hw.nn.learning_rate.StepRate`.
@@ -91,6 +94,7 @@ class TrainConfig:
     warm_up: float = 0.0
     temperature: TemperatureSchedule = field(default_factory=ExponentialTemperature)
     calibration_images: int = 10_000
+    calibrate_always: bool = False
     sharpness: SharpnessSchedule = field(default_factory=SharpnessSchedule)
     optimizer: OptimizerSpec = field(default_factory=AdamSpec)
     schedule: LearningRateSchedule = field(default_factory=CosineRate)

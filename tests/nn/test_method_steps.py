@@ -194,3 +194,20 @@ def test_a_float_network_is_left_alone():
     steps.end_epoch(1.0, [torch.randn(5, 4)])
     steps.finish()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_binary_network_is_calibrated_after_every_epoch_if_asked(digits):
+    """The running statistics are then the plain ones of the final weights, and the weights the same."""
+    found = []
+    for always in (False, True):
+        torch.manual_seed(0)
+        model = mlp(Method.BNN, 5, (64, 24, 10))
+        train(model, digits, TrainConfig(epochs=2, batch_size=64, calibrate_always=always))
+        found.append(model)
+    plain, calibrated = found
+    assert torch.equal(plain.fc1.weight, calibrated.fc1.weight)
+    with torch.no_grad():
+        sums = calibrated.fc1(calibrated.input(torch.tensor(digits.x_train)))
+    torch.testing.assert_close(calibrated.norm1.running_mean, sums.mean(0))
+    torch.testing.assert_close(calibrated.norm1.running_var, sums.var(0))
+    assert not torch.allclose(plain.norm1.running_mean, sums.mean(0), rtol=1e-3)
