@@ -149,9 +149,7 @@ def test_a_convolutional_network_comes_back_from_its_file(tmp_path):
     assert str(found) == str(model)
 
 
-def test_deploy_refuses_convolutions_by_name_with_a_way_out():
+def test_deploy_asks_for_the_images_of_a_convolution_by_name():
     model = nn.Sequential(BitPlaneInput(1), HbnnConv2d(1, 2, 3), SignActivation(), BinaryLinear(4, 2))
-    with pytest.raises(
-        CaptureError, match=r"not '1' \(HbnnConv2d\).*convolutions train, but have no hardware"
-    ):
+    with pytest.raises(CaptureError, match=r"'1' \(HbnnConv2d\) must read images; put nn\.Unflatten\(1,"):
         deploy(model)
