@@ -100,7 +100,7 @@ def compare_with_torch(
     for start in range(0, len(images), golden.images_at_a_time):
         codes = images[start : start + golden.images_at_a_time]
         expected = {
-            name: to_ir_order(outputs, orders[name])
+            name: to_ir_order(outputs, orders.get(name))
             for name, outputs in _torch_layers(deployed, codes).items()
         }
         found = {name: tensor for name, tensor in golden.trace(codes) if name in expected}

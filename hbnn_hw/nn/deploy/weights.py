@@ -44,7 +44,7 @@ def add_convolution(lowering: Lowering, name: str, module: nn.Module) -> None:
     bits, mask, coefficients, scale = _integer_planes(name, module, lowering.scale_error)
     # The same function with all scales positive, so that integers rise with what they stand for: the
     # largest of several real sums is then the largest integer, whatever is pooled before the norm.
-    falling = torch.from_numpy(scale < 0).view(1, -1, 1, 1)
+    falling = torch.from_numpy(scale < 0).view(1, -1, 1, 1, 1)
     convolution = DeployedConv2d(
         torch.where(falling, mask - bits, bits),
         mask,
