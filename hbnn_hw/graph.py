@@ -147,13 +147,17 @@ class Graph:
         return not any(isinstance(node.op, UnemittedOp) for node in self.nodes)
 
     def check_emittable(self) -> None:
-        """Raise GraphError, naming the first such node, if an operator has no hardware form yet."""
-        for node in self.nodes:
-            if isinstance(node.op, UnemittedOp):
-                raise GraphError(
-                    f"'{node.name}' is a {type(node.op).__name__}, and no back end emits it yet; 'evaluate' "
-                    "and 'inspect' work on this network, export and estimates need one of linear layers"
-                )
+        """Raise GraphError, naming all such nodes, if operators have no hardware form yet."""
+        offenders = [
+            f"'{node.name}' ({type(node.op).__name__})"
+            for node in self.nodes
+            if isinstance(node.op, UnemittedOp)
+        ]
+        if offenders:
+            raise GraphError(
+                f"no back end emits {', '.join(offenders)} yet; 'evaluate' and 'inspect' work on this "
+                "network, export and estimates need one of linear layers"
+            )
 
     @property
     def is_scheduled(self) -> bool:

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from hbnn_hw.graph import Graph
 from hbnn_hw.passes.fold_thresholds import fold_thresholds
 from hbnn_hw.passes.fuse_mvtu import fuse_mvtu
-from hbnn_hw.passes.pool_signs import pool_signs
+from hbnn_hw.passes.hoist_signs import hoist_signs
 from hbnn_hw.passes.schedule import FoldingRequest, LayerFolding, schedule
 
 Pass = Callable[[Graph], Graph]
 
-PIPELINE: tuple[Pass, ...] = (pool_signs, fold_thresholds, fuse_mvtu)
+PIPELINE: tuple[Pass, ...] = (hoist_signs, fold_thresholds, fuse_mvtu)
 """The passes that need no choice of the user's; :func:`schedule` follows them."""
 
 
@@ -47,7 +47,7 @@ __all__ = [
     "LayerFolding",
     "fold_thresholds",
     "fuse_mvtu",
+    "hoist_signs",
     "lower",
-    "pool_signs",
     "schedule",
 ]

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hbnn_hw import ir_file
 from hbnn_hw.errors import GraphError, ShapeError
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import Affine, Flatten, MaxPool, Sign, SignOfZero, Tensor, Unflatten
-from hbnn_hw.passes import pool_signs
+from hbnn_hw.ops import Affine, Flatten, MaxPool, Sign, SignOfZero, Tensor, Threshold, Unflatten
+from hbnn_hw.passes import fold_thresholds, hoist_signs
 from hbnn_hw.planes import decode
 from hbnn_hw.types import Integers, Planes, Reals, TensorType
 
@@ -71,8 +71,8 @@ def test_a_window_must_fit_and_needs_an_image():
 
 
 @pytest.mark.parametrize("zero", SignOfZero)
-def test_pooling_moves_behind_the_sign_and_ties_stay(zero):
-    """Slopes of both signs over small integers: half of the normalized values are exactly 0."""
+def test_the_sign_moves_in_front_of_pooling_and_flattening_and_ties_stay(zero):
+    """Slopes of both signs over small integers: many of the normalized values are exactly 0."""
     rng = np.random.default_rng(0)
     affine = Affine(
         alpha=np.array([1, -1, 0.5], dtype=np.float32), beta=np.array([-1, 1, 0], dtype=np.float32)
@@ -80,25 +80,29 @@ def test_pooling_moves_behind_the_sign_and_ties_stay(zero):
     graph = Graph(
         "pooled",
         "x",
-        TensorType((4, 4, 3), Integers(0, 2)),
+        TensorType((5, 4, 3), Integers(0, 2)),
         (
             Node("norm", affine, ("x",)),
-            Node("pool", MaxPool(kernel=(2, 2), stride=(2, 2)), ("norm",)),
-            Node("sign", Sign(zero=zero), ("pool",)),
+            Node("pool", MaxPool(kernel=(2, 2), stride=(1, 2)), ("norm",)),
+            Node("flatten", Flatten(), ("pool",)),
+            Node("sign", Sign(zero=zero), ("flatten",)),
         ),
     )
-    moved = pool_signs(graph)
-    assert [node.name for node in moved.nodes] == ["norm", "sign_unpooled", "sign"]
-    assert moved.types["sign"] == graph.types["sign"]
-    codes = rng.integers(0, 3, (200, 4, 4, 3))
+    moved = hoist_signs(graph)
+    assert [type(node.op) for node in moved.nodes] == [Affine, Sign, MaxPool, Flatten]
+    assert moved.output_name == "sign"
+    assert moved.output_type == graph.output_type
+    codes = rng.integers(0, 3, (200, 5, 4, 3))
     assert np.array_equal(moved.run(codes).data, graph.run(codes).data)
+    assert [type(node.op) for node in fold_thresholds(moved).nodes] == [Threshold, MaxPool, Flatten]
+    assert np.array_equal(fold_thresholds(moved).run(codes).data, graph.run(codes).data)
 
 
 def test_a_pooling_that_others_read_too_stays():
     graph = Graph("g", "x", TensorType((2, 2, 1), Integers(0, 2)), ())
     pool = Node("pool", MaxPool(kernel=(2, 2), stride=(2, 2)), ("x",))
     graph = Graph("g", "x", graph.input_type, (pool,))
-    assert pool_signs(graph).nodes == (pool,)
+    assert hoist_signs(graph).nodes == (pool,)
 
 
 # --- vectors and images ---
