@@ -50,9 +50,17 @@ def _flexor(hidden: tuple[int, ...], n_in: int) -> Network:
 
 
 def every_bitwidth(
-    prefix: str, dataset: DatasetName, features: int, hidden: tuple[int, ...], config: TrainConfig
+    prefix: str,
+    dataset: DatasetName,
+    features: int,
+    hidden: tuple[int, ...],
+    config: TrainConfig,
+    without: frozenset[str] = frozenset(),
 ) -> tuple[Recipe, ...]:
-    """Return one recipe per method and bitwidth, alike in everything but the step sizes in :data:`RATES`."""
+    """Return one recipe per method and bitwidth, alike in everything but the step sizes in :data:`RATES`.
+
+    Rows ``without`` are left out: some cost many times the others' training time.
+    """
     shape = "-".join(map(str, (features, *hidden, 10)))
     return tuple(
         Recipe(
@@ -66,4 +74,5 @@ def every_bitwidth(
             deployable=name not in {"float", "bnn_weights"},
         )
         for name, label, method, network in _rows(hidden)
+        if name not in without
     )

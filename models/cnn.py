@@ -25,12 +25,15 @@ from models.recipe import Recipe
 from models.small_cnn import SHAPE, quantized, small_cnn
 
 PADDING = Padding.MINUS_ONE
-EPOCHS: Mapping[DatasetName, int] = MappingProxyType({DatasetName.FASHION: 10, DatasetName.MNIST: 4})
+EPOCHS: Mapping[DatasetName, int] = MappingProxyType({DatasetName.FASHION: 6, DatasetName.MNIST: 3})
 
 
 def _hbnn(bits: float) -> Network:
     distribution = dist_from_avg(bits)
-    return quantized(HbnnSpec(distribution=distribution, padding=PADDING), distribution)
+    inner = HbnnSpec(distribution=distribution, padding=Padding.MASKED)
+    # -1 is black to the first layer, but no value of an activation with several bits.
+    layers: dict[str, LayerSpec] = {"conv1": HbnnSpec(distribution=distribution, padding=PADDING)}
+    return quantized(inner, distribution, layers)
 
 
 def _mixed() -> Network:

@@ -56,7 +56,7 @@ def run(recipe: Recipe, seed: int) -> run_log.Run:
         n_weights=n_weights,
         stored_bits=stored_bits,
         huffman_bits=huffman_bits(model),
-        losses=tuple(round(report.loss, 6) for report in reports),
+        losses=tuple(round(report.loss, 4) for report in reports),
         accuracies=tuple(report.accuracy for report in reports),
     )
 

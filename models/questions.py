@@ -36,7 +36,7 @@ from models.recipe import Recipe
 
 HIDDEN = (256, 256, 256)
 SHAPE = "784-256-256-256-10"
-CONFIG = TrainConfig(epochs=10, loss=Loss.SQUARED_HINGE)
+CONFIG = TrainConfig(epochs=6, loss=Loss.SQUARED_HINGE)
 NARROW = (222, 222, 222)
 """Hidden layers of a BNN whose Huffman-coded weights take the room of the wide FleXOR network at 8/10."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models import cnn, digits, fashion, mnist, questions
 from models.recipe import Recipe
-from models.study import Study
+from models.study import FEWER_SEEDS, Study
 
 _TABLE = (
     "Every layer's weights are quantized, the first and the last included, and activations are signs, but "
@@ -29,7 +29,8 @@ STUDIES = (
         name="fashion_cnn",
         title="Fashion-MNIST, small convolutional network",
         text="Bits are those of weights / activations. Every layer is quantized, the first and the last "
-        "included; padding is -1. HBNN activations have one map entry per position.",
+        "included. Convolutions are padded with -1, but the second of the HBNN rows, whose border is left "
+        "out of the sum. HBNN activations have one map entry per position.",
         recipes=cnn.FASHION,
     ),
     Study(
@@ -51,12 +52,14 @@ STUDIES = (
         text="Four splits of 1.4 bits on average. The paper says that the choice is unimportant; the split "
         "with pruned weights (0 bits) is ours.",
         recipes=questions.SPLITS,
+        seeds=FEWER_SEEDS,
     ),
     Study(
         name="hbnn_heuristics",
         title="HBNN: does the sort heuristic matter?",
         text="1.4 bits, 70 / 20 / 10 %. The residual-aware middle-out is ours.",
         recipes=questions.HEURISTICS,
+        seeds=FEWER_SEEDS,
     ),
     Study(
         name="hbnn_granularity",
@@ -64,6 +67,7 @@ STUDIES = (
         text="1.4 bits, 70 / 20 / 10 %. An element map pays in unrolled hardware only; columns and tiles let "
         "folded hardware leave out whole words.",
         recipes=questions.GRANULARITIES,
+        seeds=FEWER_SEEDS,
     ),
     Study(
         name="slb_normalization",
@@ -71,24 +75,28 @@ STUDIES = (
         text="One bit. State batch normalization keeps statistics of the hard weights beside those of the "
         "soft ones; the authors' code estimates them anew after every epoch.",
         recipes=questions.SLB_NORMS,
+        seeds=FEWER_SEEDS,
     ),
     Study(
         name="slb_schedule",
         title="SLB: does the temperature schedule matter?",
         text="One bit, temperature 1 to 0.04 over 95 % of the training, recalibrated.",
         recipes=questions.SLB_SCHEDULES,
+        seeds=FEWER_SEEDS,
     ),
     Study(
         name="flexor_activations",
         title="FleXOR: what do binary activations cost?",
         text="8 stored bits for 10 weights. The paper keeps activations in float; hardware wants signs.",
         recipes=questions.FLEXOR_ACTIVATIONS,
+        seeds=FEWER_SEEDS,
     ),
     Study(
         name="flexor_order",
         title="FleXOR: does an order that hardware can decode cost accuracy?",
         text="13 stored bits for 16 weights. In word order a slice decodes into one PE x SIMD word.",
         recipes=questions.FLEXOR_ORDERS,
+        seeds=FEWER_SEEDS,
     ),
     Study(
         name="flexor_mixed",
@@ -96,6 +104,7 @@ STUDIES = (
         text="Stored bits over weights of the four layers, at about equal storage; the first layer has 60 % "
         "of the weights.",
         recipes=questions.FLEXOR_MIXED,
+        seeds=FEWER_SEEDS,
     ),
     Study(
         name="flexor_taps",
@@ -103,6 +112,7 @@ STUDIES = (
         text="8 stored bits for 10 weights. With an even number of taps in every row the matrix has at most "
         "rank 7: one stored bit of eight carries nothing. Fair bits have the full rank.",
         recipes=questions.FLEXOR_TAPS,
+        seeds=FEWER_SEEDS,
     ),
     Study(
         name="flexor_gradient",
@@ -110,6 +120,7 @@ STUDIES = (
         text="8 stored bits for 10 weights. The paper's equation 6 against the exact derivative of its "
         "analog form and the plain straight-through estimator.",
         recipes=questions.FLEXOR_GRADIENTS,
+        seeds=FEWER_SEEDS,
     ),
     Study(
         name="flexor_huffman",
@@ -118,18 +129,21 @@ STUDIES = (
         "one's encoded weights take. Per layer the best symbol size and order count, code tables included; "
         "the bits that FleXOR decodes are compressed in the same way.",
         recipes=questions.HUFFMAN,
+        seeds=FEWER_SEEDS,
     ),
     Study(
         name="bnn_activations",
         title="BNN: weights only, or weights and activations?",
         text="Binary weights, binary activations, both, neither.",
         recipes=questions.BNN_ACTIVATIONS,
+        seeds=FEWER_SEEDS,
     ),
     Study(
         name="mixed_methods",
         title="All four methods in one network",
         text="First layer BNN, second HBNN at 1.4 bits, third FleXOR at 8/10, last SLB at 2 bits.",
         recipes=questions.MIXED_METHODS,
+        seeds=FEWER_SEEDS,
     ),
 )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from models.recipe import Recipe
 
 SEEDS = (0, 1, 2)
+FEWER_SEEDS = (0, 1)
+"""Of the reviewers' questions, which are many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

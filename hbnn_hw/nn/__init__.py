@@ -44,14 +44,13 @@ from hbnn_hw.nn.flexor import (
     FlexorOptions,
     FlexorWeights,
     SharpnessSchedule,
-    XorGradient,
-    xor_signs,
 )
 from hbnn_hw.nn.hbnn import HbnnLinear, HbnnWeights, binarize_residuals, residual_planes
 from hbnn_hw.nn.hbnn_activation import HbnnActivation, calibrate_activations
 from hbnn_hw.nn.latent import LatentLayer, LatentLinear, QuantizedLayer, QuantizedLinear, RealPlanes
 from hbnn_hw.nn.learning_rate import CosineRate, ExponentialRate, LearningRateSchedule, StepRate
 from hbnn_hw.nn.metadata import Golden, Metadata, Method
+from hbnn_hw.nn.method_steps import MethodSteps
 from hbnn_hw.nn.mlp import Norm, Output, mlp
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
 from hbnn_hw.nn.optimizer_specs import AdamSpec, OptimizerSpec, SgdSpec, ShiftAdaMaxSpec
@@ -70,6 +69,7 @@ from hbnn_hw.nn.temperature import (
 from hbnn_hw.nn.train import evaluate, train
 from hbnn_hw.nn.train_config import Device, Loss, TrainConfig
 from hbnn_hw.nn.train_log import CsvLog, TensorBoardLog
+from hbnn_hw.nn.xor_function import XorGradient, xor_signs
 from hbnn_hw.nn.xor_matrix import FlattenLayout, FlattenOrder, XorScheme, decode_weights
 
 __all__ = [
@@ -121,6 +121,7 @@ __all__ = [
     "Loss",
     "Metadata",
     "Method",
+    "MethodSteps",
     "ModelSummary",
     "Norm",
     "OptimizerSpec",

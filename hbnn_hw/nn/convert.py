@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -17,11 +17,12 @@ from hbnn_hw.nn.activations import SignActivation, StochasticSign
 from hbnn_hw.nn.binary import BinaryLinear
 from hbnn_hw.nn.bit_map import ELEMENT, Distribution, Granularity, Heuristic
 from hbnn_hw.nn.conv import BinaryConv2d, FlexorConv2d, HbnnConv2d, Padding, SlbConv2d
-from hbnn_hw.nn.flexor import FlexorLinear, XorGradient
+from hbnn_hw.nn.flexor import AlphaInit, FlexorLinear
 from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnLinear, HbnnWeights
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import LatentLayer, QuantizedLayer
 from hbnn_hw.nn.slb import SlbLinear
+from hbnn_hw.nn.xor_function import XorGradient
 from hbnn_hw.nn.xor_matrix import FlattenOrder, XorScheme
 
 _WEIGHTS = (nn.Linear, nn.Conv2d)
@@ -135,7 +136,7 @@ class FlexorSpec(LayerSpec):
 
     Attributes
     ----------
-    n_planes, scheme, order, pe, simd, gradient
+    n_planes, scheme, order, pe, simd, gradient, alpha_init
         See :class:`FlexorOptions`. With order WORD ``pe`` must divide the outputs of the layer and ``simd``
         the inputs of one output.
     padding
@@ -148,6 +149,7 @@ class FlexorSpec(LayerSpec):
     pe: int = 1
     simd: int = 1
     gradient: XorGradient = XorGradient.PUBLISHED
+    alpha_init: AlphaInit = AlphaInit.PAPER
     padding: Padding | None = None
 
     def replace(self, module: nn.Module) -> nn.Module:
@@ -158,6 +160,7 @@ class FlexorSpec(LayerSpec):
             "pe": self.pe,
             "simd": self.simd,
             "gradient": self.gradient,
+            "alpha_init": self.alpha_init,
         }
         if type(module) is nn.Linear:
             return _carry_over(module, FlexorLinear(**_linear_sizes(module), **options))
@@ -173,7 +176,8 @@ class SignSpec(LayerSpec):
     zero
         The sign of 0.
     seed
-        Seeds stochastic binarization in training; None trains with the sign itself.
+        Seeds stochastic binarization in training; None trains with the sign itself. :func:`convert` gives
+        the layers of one specification the seeds ``seed``, ``seed + 1``, ..., so that each draws its own.
     """
 
     zero: int = 1
@@ -258,7 +262,8 @@ def convert(model: nn.Module, spec: ConvertSpec) -> nn.Module:
             continue
         if id(module) not in chosen:
             try:
-                chosen[id(module)] = layer_spec, _replacement(module, layer_spec)
+                n_alike = sum(known == layer_spec for known, _ in chosen.values())
+                chosen[id(module)] = layer_spec, _replacement(module, _seeded(layer_spec, n_alike))
             except ValueError as error:
                 problems.append(f"{path!r} ({type(module).__name__}): {error}")
                 continue
@@ -290,6 +295,13 @@ def _parents(path: str) -> Iterator[str]:
     while path:
         path = path.rpartition(".")[0]
         yield path
+
+
+def _seeded(spec: LayerSpec, n_alike: int) -> LayerSpec:
+    """Move the seed of a stochastic sign by the number of layers that have its specification already."""
+    if not isinstance(spec, SignSpec) or spec.seed is None:
+        return spec
+    return replace(spec, seed=spec.seed + n_alike)
 
 
 def _replacement(module: nn.Module, spec: LayerSpec) -> nn.Module:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from hbnn_hw.errors import CaptureError
 from hbnn_hw.nn.binary import hard_sign
 from hbnn_hw.nn.latent import Plain, QuantizedLayer, QuantizedLinear, RealPlanes
+from hbnn_hw.nn.xor_function import XorGradient, arranged, xor_signs, xor_weights
 from hbnn_hw.nn.xor_matrix import FlattenLayout, FlattenOrder, XorScheme, minimum_row_distance, rank
 
 ENCRYPTED_DEVIATION = 1e-3
@@ -27,162 +28,11 @@ SHARED_RATIO_ERROR = 1e-6
 """Largest relative deviation of alphas that still count as one ratio: a few roundings of float32."""
 
 
-class XorGradient(Enum):
-    """What stands for the derivative of the XOR network; forward it is always the sign form.
-
-    With n taps in a row and s = sign(x), t = tanh(S x):
-
-    PUBLISHED (eq. 6) ``S (1 - t_i²) (-1)^(n-1) prod_{j≠i} s_j``;
-    EXACT, the derivative of the analog form (eq. 3), ``S (1 - t_i²) (-1)^(n-1) prod_{j≠i} t_j``;
-    IDENTITY, the plain straight-through estimator, ``(-1)^(n-1) prod_{j≠i} s_j``.
-    """
-
-    PUBLISHED = "published"
-    EXACT = "exact"
-    IDENTITY = "identity"
-
-
 class AlphaInit(Enum):
     """Initial scale of a plane: the paper's 0.2, or sqrt(2 / fan_in) for networks without normalization."""
 
     PAPER = "paper"
     FAN_IN = "fan_in"
-
-
-class _XorSigns(torch.autograd.Function):
-    """Sign form of the XOR network with one of the three gradients; see :func:`xor_signs`."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,  # noqa: ANN401 - torch gives no type
-        encrypted: Tensor,
-        matrix: Tensor,
-        s_tanh: Tensor,
-        gradient: XorGradient,
-        word_bits: int,
-    ) -> Tensor:
-        # n taps of which m are +1 add up to 2m - n. A quarter of that and n/4 is m/2, and the parity of m is
-        # twice the fraction of m/2: exact, and faster than a remainder.
-        quarters = matrix.to(encrypted.dtype).mul_(0.25)
-        # Sums of up to n_in terms, which a half-precision product could round.
-        with torch.autocast(encrypted.device.type, enabled=False):
-            halves = hard_sign(encrypted, zero=1) @ quarters.mT.contiguous()
-        signs = halves.add_(quarters.sum(-1).unsqueeze(-2)).frac_().mul_(4.0).sub_(1.0)
-        ctx.gradient, ctx.word_bits = gradient, word_bits
-        ctx.save_for_backward(encrypted, matrix, s_tanh, signs)
-        return _words(signs, word_bits).contiguous()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:  # noqa: ANN401
-        encrypted, matrix, s_tanh, signs = ctx.saved_tensors
-        taps = matrix.to(encrypted.dtype)
-        # The parity times the product of all taps is the output y, and 1 / s_i = s_i: the factor of the
-        # other taps is y s_i, so that the sum over the outputs is one matrix product.
-        products = signs.clone()
-        _words(products, ctx.word_bits).mul_(gradients[0])
-        _dropped(products, ctx.word_bits).zero_()
-        if ctx.gradient is XorGradient.EXACT:
-            result = _exact_gradient(products.mul_(signs), encrypted, taps, s_tanh)
-        else:
-            result = (products @ taps).mul_(hard_sign(encrypted, zero=1))
-        if ctx.gradient is XorGradient.PUBLISHED:
-            result.mul_(_window(encrypted, s_tanh))
-        return result, None, None, None, None
-
-
-def _words(stream: Tensor, word_bits: int) -> Tensor:
-    """View slices (planes, slices, n_out) as words (planes, words, word_bits), each of whole slices."""
-    return _whole_words(stream, word_bits)[..., :word_bits]
-
-
-def _dropped(stream: Tensor, word_bits: int) -> Tensor:
-    """View what :func:`_words` leaves out."""
-    return _whole_words(stream, word_bits)[..., word_bits:]
-
-
-def _whole_words(stream: Tensor, word_bits: int) -> Tensor:
-    planes, slices, n_out = stream.shape
-    slices_per_word = -(-word_bits // n_out)
-    return stream.view(planes, slices // slices_per_word, slices_per_word * n_out)
-
-
-class _ScaledPlanes(torch.autograd.Function):
-    """``alpha[q, r] · b[q, r]``; alpha's gradient is summed along whole rows, one after the other.
-
-    The order of the stream, which is that of the memory, then changes no rounding of it.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, alpha: Tensor, signs: Tensor) -> Tensor:  # noqa: ANN401
-        ctx.save_for_backward(alpha, signs)
-        return alpha.view(*alpha.shape, *[1] * (signs.dim() - 2)) * signs
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
-        alpha, signs = ctx.saved_tensors
-        # Plane by plane, because transposing a matrix is several times as fast as transposing a stack.
-        rows = [plane.flatten(1).contiguous().sum(1) for plane in gradients[0] * signs]
-        return torch.stack(rows), gradients[0] * alpha.view(*alpha.shape, *[1] * (signs.dim() - 2))
-
-
-def _window(encrypted: Tensor, s_tanh: Tensor) -> Tensor:
-    return torch.mul(encrypted, s_tanh).tanh_().square_().neg_().add_(1).mul_(s_tanh)
-
-
-def _exact_gradient(gradient: Tensor, encrypted: Tensor, taps: Tensor, s_tanh: Tensor) -> Tensor:
-    """Differentiate ``(-1)^(n-1) prod_taps tanh(S x_j)``; holds n_in values for each output."""
-    analog = torch.tanh(s_tanh * encrypted).unsqueeze(-2)
-    tapped = taps.unsqueeze(-3)
-    factors = torch.where(tapped > 0, analog, torch.ones_like(analog))
-    parity = 1 - 2 * torch.remainder(taps.sum(-1) - 1, 2.0)
-    others = _products_of_the_others(factors) * tapped
-    return ((gradient * parity.unsqueeze(-2)).unsqueeze(-1) * others).sum(-2) * _window(encrypted, s_tanh)
-
-
-def _products_of_the_others(factors: Tensor) -> Tensor:
-    """Return for each entry of the last axis the product of all other entries, zeros included."""
-    one = torch.ones_like(factors[..., :1])
-    before = torch.cat([one, factors[..., :-1]], -1).cumprod(-1)
-    after = torch.cat([one, factors.flip(-1)[..., :-1]], -1).cumprod(-1).flip(-1)
-    return before * after
-
-
-def xor_signs(
-    encrypted: Tensor,
-    matrix: Tensor,
-    s_tanh: Tensor,
-    gradient: XorGradient = XorGradient.PUBLISHED,
-    word_bits: int | None = None,
-) -> Tensor:
-    """Decode signs: ``y_r = (-1)^(n_r - 1) prod_{j in taps(r)} sign(x_j)``, sign(0) = +1.
-
-    Parameters
-    ----------
-    encrypted
-        Float (planes, slices, n_in), x.
-    matrix
-        uint8 (planes, n_out, n_in): row r holds the n_r taps of output r.
-    s_tanh
-        S_tanh, a tensor of one element.
-    gradient
-        Stand-in for the derivative.
-    word_bits
-        Outputs that are kept of as many whole slices as hold so many; the others are dropped. n_out unless
-        given: all are kept.
-
-    Returns
-    -------
-    Tensor
-        ±1, (planes, words, word_bits): unless words are given, (planes, slices, n_out). A row without taps
-        gives -1.
-
-    Notes
-    -----
-    Source: eqs. 2, 4 and 6.
-    """
-    kept = matrix.shape[1] if word_bits is None else word_bits
-    result: Tensor = _XorSigns.apply(encrypted, matrix, s_tanh, gradient, kept)  # type: ignore[no-untyped-call]
-    return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,28 +181,20 @@ class FlexorWeights(QuantizedLayer):
 
     def signs(self) -> Tensor:
         """Return the decoded planes, ±1 (planes, *weight shape), with the gradient to the encrypted ones."""
-        layout = self.layout
-        words = xor_signs(self.encrypted, self.matrix, self.s_tanh, self.gradient, layout.word_bits)
-        matrix = self._arranged(words)
-        out, channels, *kernel = self.weight_shape
-        if layout.order is FlattenOrder.ROW_MAJOR:
-            return matrix.view(self.n_planes, out, channels, *kernel)
-        return matrix.view(self.n_planes, out, *kernel, channels).movedim(-1, 2)
-
-    def _arranged(self, words: Tensor) -> Tensor:
-        """Bring words (planes, words, word_bits) into matrices (planes, rows, columns) of the layout."""
-        layout, out, columns = self.layout, self.layout.rows, self.layout.columns
-        if layout.order is FlattenOrder.PAPER:
-            return words.view(self.n_planes, columns, out).mT
-        if layout.order is FlattenOrder.ROW_MAJOR:
-            return words.view(self.n_planes, out, columns)
-        pe, simd = layout.pe, layout.simd
-        tiles = words.view(self.n_planes, out // pe, columns // simd, pe, simd)
-        return tiles.transpose(2, 3).reshape(self.n_planes, out, columns)
+        stream = xor_signs(self.encrypted, self.matrix, self.s_tanh, self.gradient)
+        return arranged(stream, self.layout, self.weight_shape)
 
     def quantized_weight(self) -> Tensor:
         """Return ``sum_q alpha_q b_q``, float32 (out, ...), with the gradients to both factors."""
-        terms: Tensor = _ScaledPlanes.apply(self.alpha, self.signs())  # type: ignore[no-untyped-call]
+        terms = xor_weights(
+            self.encrypted,
+            self.alpha,
+            self.matrix,
+            self.s_tanh,
+            self.gradient,
+            self.layout,
+            self.weight_shape,
+        )
         # Not terms[0], whose gradient would be a copy into zeros.
         return terms.squeeze(0) if self.n_planes == 1 else terms.sum(0)
 

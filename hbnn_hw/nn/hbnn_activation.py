@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -172,11 +173,20 @@ def calibrate_activations(model: nn.Module, batches: Iterable[Tensor]) -> None:
     model
         The trained network; left in the mode that it was in.
     batches
-        Inputs of the network.
+        Inputs of the network, at least one batch.
+
+    Raises
+    ------
+    ValueError
+        If there is no batch; the scales are then left as they were.
     """
+    remaining = iter(batches)
+    first = next(remaining, None)
+    if first is None:
+        raise ValueError("calibration must have at least one batch of inputs, not none")
     layers = [m for m in model.modules() if isinstance(m, HbnnActivation) and not m.frozen]
     with torch.no_grad(), _calibrating(model, layers):
-        for batch in batches:
+        for batch in itertools.chain([first], remaining):
             model(batch)
 
 

@@ -7,13 +7,17 @@ it asks for, statistics of its own for either state under one gamma and beta.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hbnn_hw.nn.norms import ShiftBatchNorm
 from hbnn_hw.nn.slb import TwoStates, WeightState, hard_state
+
+_NORMS = (nn.modules.batchnorm._BatchNorm, ShiftBatchNorm)
 
 
 class StateNorm(TwoStates, nn.modules.batchnorm._BatchNorm):
@@ -51,20 +55,34 @@ def recalibrate(model: nn.Module, batches: Iterable[Tensor]) -> None:
     Parameters
     ----------
     model
-        Any network.
+        Any network; shift-based normalization is estimated as well.
     batches
         Inputs of the network; representative ones, at least one batch of two.
+
+    Raises
+    ------
+    ValueError
+        If there is no batch; the statistics are then left as they were.
     """
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    remaining = iter(batches)
+    first = next(remaining, None)
+    if first is None:
+        raise ValueError("recalibration must have at least one batch of inputs, not none")
+    norms = [module for module in model.modules() if isinstance(module, _NORMS)]
     momenta = [norm.momentum for norm in norms]
     model.eval()
     for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+            norm.reset_running_stats()
+            # torch's own form of the plain mean.
+            norm.momentum = None
         norm.train()
     try:
         with hard_state(model):
-            for batch in batches:
+            for seen, batch in enumerate(itertools.chain([first], remaining), start=1):
+                for norm in norms:
+                    if isinstance(norm, ShiftBatchNorm):
+                        norm.momentum = 1.0 / seen
                 model(batch)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):

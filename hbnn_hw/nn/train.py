@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,22 +17,14 @@ from torch import Tensor, nn
 from hbnn_hw.data import Dataset, Labels
 from hbnn_hw.errors import HbnnError
 from hbnn_hw.nn.epoch_report import EpochReport, Progress
-from hbnn_hw.nn.flexor import FlexorWeights
-from hbnn_hw.nn.hbnn import HbnnWeights
-from hbnn_hw.nn.hbnn_activation import HbnnActivation
-from hbnn_hw.nn.latent import LatentLayer
+from hbnn_hw.nn.method_steps import MethodSteps
 from hbnn_hw.nn.optimizers import glorot_groups
-from hbnn_hw.nn.slb import SlbWeights, hard_state
-from hbnn_hw.nn.state_batchnorm import StateNorm, recalibrate
 from hbnn_hw.nn.train_config import Device, Loss, TrainConfig
 from hbnn_hw.nn.train_data import TrainData, as_images, as_labels, prepare
 from hbnn_hw.nn.train_identity import identify
 from hbnn_hw.nn.train_state import Running, StateFile
 
 EVALUATION_BATCH = 2000
-
-
-_T = TypeVar("_T")
 
 
 def squared_hinge(logits: Tensor, labels: Tensor) -> Tensor:
@@ -108,10 +99,7 @@ def train(
                 on_epoch(steps.report(epoch, loss, seconds))
             if state is not None and ((epoch + 1) % save_every == 0 or epoch + 1 == config.epochs):
                 state.save(steps.running, epoch + 1)
-        _for_each(model, HbnnWeights, HbnnWeights.freeze)  # type: ignore[type-abstract]
-        _for_each(model, HbnnActivation, HbnnActivation.freeze)
-        _for_each(model, SlbWeights, SlbWeights.harden)  # type: ignore[type-abstract]
-    model.eval()
+        steps.methods.finish()
 
 
 def evaluate(model: nn.Module, images: NDArray[np.uint8], labels: Labels) -> float:
@@ -163,9 +151,13 @@ class _Steps:
         self.done = 0
         self.learning_rate = config.learning_rate
         self.running = _running(model, config, self.n_steps)
-        self.has_states = any(isinstance(module, StateNorm) for module in model.modules())
-        self.is_searched = any(isinstance(module, SlbWeights) for module in model.modules())
-        self.is_decoded = any(isinstance(module, FlexorWeights) for module in model.modules())
+        self.methods = MethodSteps(
+            model,
+            map_share=config.map_share,
+            activation_map_share=config.activation_map_share,
+            temperature=config.temperature,
+            sharpness=config.sharpness,
+        )
 
     @property
     def progress(self) -> float:
@@ -175,10 +167,7 @@ class _Steps:
     def run_epoch(self, epoch: int) -> float:
         """Go once through the training images, in epoch 0, 1, ...; return the mean loss."""
         self.done = epoch * self.epoch_steps
-        if epoch < self.config.map_share * self.config.epochs:
-            _for_each(self.model, HbnnWeights, HbnnWeights.refresh_bit_map)  # type: ignore[type-abstract]
-            _for_each(self.model, HbnnActivation, HbnnActivation.refresh_bit_map)
-        self.model.train()
+        self.methods.begin_epoch(self.progress)
         order = torch.randperm(len(self.images), generator=self.running.order)
         rows = order[: self.epoch_steps * self.config.batch_size].to(self.images.device)
         losses = torch.stack([self._step(batch) for batch in rows.view(-1, self.config.batch_size)])
@@ -195,21 +184,18 @@ class _Steps:
             accuracy=_accuracy(self.model, self.data.measured_images, self.data.measured_labels),
             split=self.data.split,
             learning_rate=self.learning_rate,
-            temperature=self.config.temperature.temperature(last) if self.is_searched else None,
-            s_tanh=self.config.sharpness.s_tanh(last) if self.is_decoded else None,
+            temperature=self.config.temperature.temperature(last) if self.methods.is_searched else None,
+            s_tanh=self.config.sharpness.s_tanh(last) if self.methods.is_decoded else None,
             seconds=seconds,
         )
 
     def _recalibrate(self) -> None:
-        """Estimate SLB's normalization for the hard weights, unless the norms keep it themselves."""
-        images = self.images[: self.config.calibration_images]
-        moving = self.progress > self.config.temperature.start
-        if self.is_searched and moving and len(images) and not self.has_states:
-            recalibrate(self.model, images.split(EVALUATION_BATCH))  # type: ignore[no-untyped-call]
+        if self.config.calibration_images:
+            images = self.images[: self.config.calibration_images]
+            self.methods.end_epoch(self.progress, images.split(EVALUATION_BATCH))  # type: ignore[no-untyped-call]
 
     def _step(self, rows: Tensor) -> Tensor:
-        _for_each(self.model, SlbWeights, self._set_temperature)  # type: ignore[type-abstract]
-        _for_each(self.model, FlexorWeights, self._set_sharpness)  # type: ignore[type-abstract]
+        self.methods.before_step(self.progress)
         images = self.images[rows]
         loss = self.loss(self.model(images), self.labels[rows])
         self.running.optimizer.zero_grad(set_to_none=True)
@@ -218,23 +204,12 @@ class _Steps:
         self.running.optimizer.step()
         self.running.schedule.step()
         self.done += 1
-        _for_each(self.model, LatentLayer, LatentLayer.clip_weights_)  # type: ignore[type-abstract]
-        if self.has_states:
-            with torch.no_grad(), hard_state(self.model):
-                self.model(images)
+        self.methods.after_step(images)
         return loss.detach()
 
     def _present_rate(self) -> float:
         group = self.running.optimizer.param_groups[0]
         return float(group["lr"] * (self.config.learning_rate / group["initial_lr"]))
-
-    def _set_temperature(self, layer: SlbWeights) -> None:
-        layer.set_temperature(self.config.temperature.inverse(self.progress))
-        if self.config.temperature.is_hard(self.progress):
-            layer.harden()
-
-    def _set_sharpness(self, layer: FlexorWeights) -> None:
-        layer.set_s_tanh(self.config.sharpness.s_tanh(self.progress))
 
 
 def _running(model: nn.Module, config: TrainConfig, n_steps: int) -> Running:
@@ -244,12 +219,6 @@ def _running(model: nn.Module, config: TrainConfig, n_steps: int) -> Running:
     optimizer = config.optimizer.make(parameters, rate)
     schedule = config.schedule.scheduler(optimizer, n_steps, initial=rate, warm_up=config.warm_up)
     return Running(model, optimizer, schedule, torch.Generator().manual_seed(config.seed))
-
-
-def _for_each(model: nn.Module, kind: type[_T], action: Callable[[_T], None]) -> None:
-    for module in model.modules():
-        if isinstance(module, kind):
-            action(module)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from enum import Enum
 
 from hbnn_hw.nn.flexor import SharpnessSchedule
 from hbnn_hw.nn.learning_rate import CosineRate, LearningRateSchedule
+from hbnn_hw.nn.method_steps import DEFAULT_MAP_SHARE
 from hbnn_hw.nn.optimizer_specs import AdamSpec, OptimizerSpec
 from hbnn_hw.nn.optimizers import GlorotScale
 from hbnn_hw.nn.temperature import ExponentialTemperature, TemperatureSchedule
@@ -45,7 +46,11 @@ class TrainConfig:
     loss
         Training loss.
     map_share
-        HBNN: share of the epochs, from the first, at whose start bit maps are computed anew; then they stay.
+        HBNN: share of the epochs, from the first, at whose start bit maps of weights are computed anew;
+        then they stay.
+    activation_map_share
+        The same for the maps of activations. With 0 the first batch of the training fits them for good, which
+        serves best: the layers behind an activation learn which of its positions have how many bits.
     temperature
         SLB: temperature over the progress of training. Weights are hard from its end on.
     calibration_images
@@ -81,7 +86,8 @@ class TrainConfig:
     learning_rate: float = 4e-3
     seed: int = 0
     loss: Loss = Loss.CROSS_ENTROPY
-    map_share: float = 0.6
+    map_share: float = DEFAULT_MAP_SHARE
+    activation_map_share: float = 0.0
     warm_up: float = 0.0
     temperature: TemperatureSchedule = field(default_factory=ExponentialTemperature)
     calibration_images: int = 10_000
@@ -94,10 +100,18 @@ class TrainConfig:
     threads: int = 1
 
     def __post_init__(self) -> None:
+        if self.epochs < 0 or self.batch_size < 1:
+            raise ValueError(
+                "epochs must not be negative and batch_size at least 1, "
+                f"not {self.epochs!r} and {self.batch_size!r}"
+            )
         if not 0.0 <= self.warm_up <= 1.0:
             raise ValueError(f"warm_up must lie in 0..1, not {self.warm_up!r}")
-        if self.validation_images < 0:
-            raise ValueError(f"validation_images must not be negative, not {self.validation_images!r}")
+        if self.validation_images < 0 or self.calibration_images < 0:
+            raise ValueError(
+                "validation_images and calibration_images must not be negative, "
+                f"not {self.validation_images!r} and {self.calibration_images!r}"
+            )
         if self.threads < 1:
             raise ValueError(f"threads must be at least 1, not {self.threads!r}")
         if not isinstance(self.device, Device):

@@ -285,6 +285,19 @@ def test_a_groups_score_is_the_mean_of_its_entries_keys():
     assert bit_map.tolist() == [[2, 1, 2], [2, 1, 2]]
 
 
+def test_a_cut_tile_counts_by_its_mean_and_not_by_its_size():
+    """Tiles (2, 2) and (3): in sum the single entry would be the smaller one."""
+    weights, distribution = torch.tensor([[2.0, -2.0, 3.0]]), ((1, 2 / 3), (2, 1 / 3))
+    bit_map = generate_bit_map(weights, distribution, Heuristic.BOTTOM_UP, Granularity.tile(1, 2))
+    assert bit_map.tolist() == [[1, 1, 2]]
+
+
+def test_a_group_that_brings_the_share_no_closer_is_not_served():
+    """Of four entries one is to have 1 bit: a column of two misses that by as much as no column."""
+    weights = torch.tensor([[1.0, 2.0], [1.0, 2.0]])
+    assert generate_bit_map(weights, ((1, 0.25), (2, 0.75)), granularity=COLUMNS).tolist() == [[2, 2], [2, 2]]
+
+
 def test_sharing_needs_rows_and_columns_and_only_tiles_have_a_size():
     with pytest.raises(ValueError, match=r"per column must have rows and columns, not the shape \(4,\)"):
         generate_bit_map(torch.ones(4), dist_from_avg(1.4), granularity=COLUMNS)

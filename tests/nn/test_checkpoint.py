@@ -142,6 +142,17 @@ def test_every_kind_survives_description():
                           "n_out": 4, "n_taps": 0, "seed": 7, "order": "word", "pe": 2, "simd": 3,
                           "gradient": "identity"},
         "state_batchnorm1d": {"num_features": 2, "eps": 1e-3, "momentum": 0.2, "affine": False},
+        "slb_conv2d": {"in_channels": 4, "out_channels": 2, "kernel_size": [3, 1], "stride": [1, 2],
+                       "padding": [1, 0], "groups": 2, "bias": True, "padding_value": "plus_one",
+                       "bits": 3, "hard": True},
+        "flexor_conv2d": {"in_channels": 4, "out_channels": 2, "kernel_size": [3, 2], "stride": [2, 1],
+                          "padding": [0, 0], "groups": 2, "bias": True, "padding_value": "",
+                          "n_planes": 2, "n_in": 3, "n_out": 4, "n_taps": 0, "seed": 7, "order": "word",
+                          "pe": 2, "simd": 3, "gradient": "exact"},
+        "state_batchnorm2d": {"num_features": 2, "eps": 1e-3, "momentum": 0.2, "affine": True},
+        "avgpool2d": {"kernel_size": 3, "stride": 2, "padding": 1},
+        "unflatten": {"dim": 1, "unflattened_size": [2, 3, 4]},
+        "relu": {},
         "output_scale": {},
         "batchnorm1d": {"num_features": 2, "eps": 1e-3, "momentum": 0.2, "affine": False},
         "linear": {"in_features": 3, "out_features": 2, "bias": False},
@@ -151,6 +162,32 @@ def test_every_kind_survives_description():
     assert made.keys() == KINDS.keys()
     architecture = [{"name": kind, "kind": kind, **fields} for kind, fields in made.items()]
     assert describe(build(architecture)) == architecture
+
+
+def test_a_description_gives_back_the_layers_own_text():
+    model = nn.Sequential(
+        nn.Unflatten(1, (2, 4, 4)), nn.Conv2d(2, 3, 3), nn.AvgPool2d(2, padding=1), nn.ReLU(), nn.Flatten()
+    )
+    assert str(build(describe(model))) == str(model)
+
+
+@pytest.mark.parametrize(
+    ("layer", "complaint"),
+    [
+        (
+            nn.MaxPool2d(2, ceil_mode=True),
+            r"\(MaxPool2d\) cannot be saved: ceil_mode must be False, not True",
+        ),
+        (nn.AvgPool2d(2, divisor_override=3), "divisor_override must be None, not 3"),
+        (nn.AvgPool2d(2, padding=1, count_include_pad=False), "count_include_pad must be True, not False"),
+        (nn.Conv2d(1, 1, 3, dilation=2), r"dilation must be \(1, 1\), not \(2, 2\)"),
+        (nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"), "padding_mode must be 'zeros'"),
+    ],
+)
+def test_settings_that_no_field_tells_are_refused_and_not_lost(path, layer, complaint):
+    with pytest.raises(CheckpointError, match=complaint):
+        save(nn.Sequential(layer), torch.zeros(1, 1, 8, 8), path)
+    assert not path.exists()
 
 
 def test_the_same_content_gives_the_same_bytes_under_any_name(path, tmp_path):

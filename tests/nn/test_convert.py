@@ -12,6 +12,8 @@ from hbnn_hw.nn import (
     BinaryLinear,
     BnnSpec,
     ConvertSpec,
+    FlattenOrder,
+    FlexorConv2d,
     FlexorLinear,
     FlexorSpec,
     FloatSpec,
@@ -24,9 +26,11 @@ from hbnn_hw.nn import (
     Padding,
     SignActivation,
     SignSpec,
+    SlbConv2d,
     SlbLinear,
     SlbSpec,
     StochasticSign,
+    XorScheme,
     convert,
     dist_from_avg,
     generate_bit_map,
@@ -101,6 +105,28 @@ def test_weights_and_biases_are_carried_over():
     assert biased.n_planes == 2
 
 
+def test_searched_and_decoded_convolutions_keep_shape_and_bias():
+    source = nn.Conv2d(4, 6, (3, 2), stride=2, padding=(1, 0), groups=2)
+    searched = convert(source, ConvertSpec(weights=SlbSpec(bits=2, padding=Padding.MASKED)))
+    scheme = XorScheme(n_in=4, n_out=7, n_taps=3, seed=5)
+    decoded = convert(
+        source,
+        ConvertSpec(
+            weights=FlexorSpec(
+                n_planes=2, scheme=scheme, order=FlattenOrder.WORD, pe=3, simd=4, padding=Padding.PLUS_ONE
+            )
+        ),
+    )
+    assert (type(searched), searched.bits, searched.padding_value) == (SlbConv2d, 2, Padding.MASKED)
+    assert (type(decoded), decoded.n_planes, decoded.scheme) == (FlexorConv2d, 2, scheme)
+    assert (decoded.layout.pe, decoded.layout.simd, decoded.padding_value) == (3, 4, Padding.PLUS_ONE)
+    x = torch.randn(2, 4, 7, 6)
+    for layer in (searched, decoded):
+        assert torch.equal(layer.bias, source.bias)
+        assert (layer.groups, layer.stride, layer.padding) == (2, (2, 2), (1, 0))
+        assert layer(x).shape == source(x).shape
+
+
 def test_without_instructions_nothing_changes():
     model = network()
     new = convert(model, ConvertSpec())
@@ -111,6 +137,11 @@ def test_without_instructions_nothing_changes():
 def test_stochastic_activations_and_single_layers():
     new = convert(nn.Sequential(nn.ReLU()), ConvertSpec(activation=SignSpec(seed=3)))
     assert (type(new[0]), new[0].seed) == (StochasticSign, 3)
+    # Layers of one specification draw numbers of their own, a layer that occurs twice once.
+    shared = nn.ReLU()
+    several = nn.Sequential(shared, nn.ReLU(), shared, nn.Tanh(), nn.ReLU())
+    new = convert(several, ConvertSpec(activation=SignSpec(seed=3), layers={"3": SignSpec(seed=8)}))
+    assert [layer.seed for layer in new] == [3, 4, 3, 8, 5]
     assert type(convert(nn.Linear(3, 2), ConvertSpec(weights=BnnSpec()))) is BinaryLinear
 
 
@@ -131,12 +162,14 @@ def test_all_problems_are_listed_at_once():
             "wide": nn.Conv2d(1, 1, 3, dilation=2),
             "line": nn.Conv1d(1, 1, 3),
             "norm": nn.BatchNorm1d(3),
-            "searched": nn.Conv2d(1, 1, 1),
+            "searched": nn.Conv2d(1, 1, 3, padding=1),
+            "folded": nn.Conv2d(3, 6, 3),
             "bits": nn.Linear(2, 2),
             "attention": nn.MultiheadAttention(4, 2),
         }
     )
     layers = {"nowhere": BnnSpec(), "norm": SignSpec(), "searched": SlbSpec(), "bits": SlbSpec(bits=9)}
+    layers["folded"] = FlexorSpec(order=FlattenOrder.WORD, pe=2, simd=5)
     with pytest.raises(ConversionError) as caught:
         convert(model, ConvertSpec(weights=BnnSpec(), layers=layers))
     text = str(caught.value)
@@ -147,7 +180,8 @@ def test_all_problems_are_listed_at_once():
         "'wide' (Conv2d): dilation must be 1, not (2, 2)",
         "'line' (Conv1d): must be an nn.Linear or nn.Conv2d; name it with FloatSpec() to keep it float",
         "'norm' (BatchNorm1d): only ReLU, ReLU6, Hardtanh, Tanh can become a quantized activation",
-        "'searched' (Conv2d): must be an nn.Linear for this method",
+        "'searched' (Conv2d): has padding, so its specification must say with what",
+        "'folded' (Conv2d): PE must divide 6 rows and SIMD 27 columns, not 2, 5",
         "'bits' (Linear): SLB weights must have 1..",
         "'attention' (MultiheadAttention): must be",
         "'attention.out_proj'",

@@ -15,11 +15,14 @@ from hbnn_hw.errors import CaptureError, CheckpointError
 from hbnn_hw.nn import (
     AlphaInit,
     BitPlaneInput,
+    ConvertSpec,
     FlattenOrder,
     FlexorLinear,
+    FlexorSpec,
     Method,
     XorGradient,
     XorScheme,
+    convert,
     decode_weights,
     deploy,
     load,
@@ -186,6 +189,15 @@ def test_initial_values_are_the_papers():
     assert float(layer.s_tanh) == 10.0
     other = FlexorLinear(200, 100, alpha_init=AlphaInit.FAN_IN)
     torch.testing.assert_close(other.alpha.detach(), torch.full((1, 100), 0.1))
+
+
+def test_convert_takes_the_initial_scale_for_networks_without_normalization():
+    spec = ConvertSpec(weights=FlexorSpec(alpha_init=AlphaInit.FAN_IN))
+    layer = convert(nn.Linear(50, 4), spec)
+    torch.testing.assert_close(layer.alpha.detach(), torch.full((1, 4), 0.2))
+    layer = convert(nn.Conv2d(2, 4, 5), spec)
+    torch.testing.assert_close(layer.alpha.detach(), torch.full((1, 4), 0.2))
+    assert bool((convert(nn.Linear(8, 4), spec).alpha == 0.5).all())
 
 
 def test_stored_bits_are_those_of_whole_slices():

@@ -192,7 +192,7 @@ def test_the_training_loop_fits_calibrates_and_freezes_it():
     model = nn.Sequential(
         BitPlaneInput(5), HbnnLinear(64, 24), nn.BatchNorm1d(24), act, HbnnLinear(24, 10), OutputScale(0.2)
     )
-    train(model, small, TrainConfig(epochs=12, batch_size=64))
+    train(model, small, TrainConfig(epochs=12, batch_size=64, activation_map_share=0.6))
     assert act.frozen
     assert bool((act.mu > 0).all())
     # Maps are fitted anew in the first 60 % of the epochs; the running mean is younger than that.

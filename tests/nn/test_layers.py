@@ -107,6 +107,8 @@ def test_binary_linear_computes_with_signs_and_trains_latent_weights():
     # dL/dW_b = x for both rows; the entry 1.5 lies outside the window.
     assert layer.weight.grad.tolist() == [[1, 2, 0], [1, 2, 3]]
     assert layer.planes().mu.tolist() == [1.0]
+    # Hardware's sign of 0 is that of training.
+    assert layer.planes().signs.tolist() == [[[1, -1, 1], [1, 1, -1]]]
 
 
 def test_clipping_keeps_latent_weights_in_the_window():

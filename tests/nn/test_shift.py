@@ -160,6 +160,7 @@ def test_adamax_is_algorithm_2_by_hand():
         v = np.maximum(v * (1 - 2**-10), np.abs(gradient))
         theta -= power(np.array(2**-10 / (1 - (1 - 2**-3) ** t))) * m / (power(v) + 2**-27)
         np.testing.assert_allclose(w.detach().numpy(), theta, rtol=1e-6)
+        np.testing.assert_allclose(optimizer.state[w]["v"].numpy(), v, rtol=1e-6)
 
 
 def test_adamax_decays_its_maximum_learns_and_takes_a_schedule_to_zero():

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as F
 
 from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.capture import capture
@@ -19,6 +20,7 @@ from hbnn_hw.nn import (
     SignActivation,
     SlbLinear,
     StateBatchNorm1d,
+    StateBatchNorm2d,
     WeightState,
     deploy,
     hard_state,
@@ -224,6 +226,30 @@ def test_state_norm_normalizes_by_the_batch_and_keeps_hard_statistics_apart():
     norm.eval()
     expected = (hard - norm.running_mean) / (norm.running_var + norm.eps).sqrt()
     torch.testing.assert_close(norm(hard), expected)
+
+
+def test_state_norm_of_images_has_one_statistic_for_each_channel():
+    torch.manual_seed(3)
+    norm, plain = StateBatchNorm2d(2, momentum=0.5), nn.BatchNorm2d(2)
+    soft, hard = torch.randn(4, 2, 3, 5) + 3, 2 * torch.randn(4, 2, 3, 5)
+    torch.testing.assert_close(norm(soft), plain(soft))
+    assert torch.equal(norm.running_mean, torch.zeros(2))
+    with hard_state(norm):
+        norm(hard)
+    torch.testing.assert_close(norm.running_mean, 0.5 * hard.mean((0, 2, 3)))
+    torch.testing.assert_close(norm.running_var, 0.5 + 0.5 * hard.transpose(0, 1).flatten(1).var(1))
+    norm.eval()
+    expected = F.batch_norm(hard, norm.running_mean, norm.running_var, eps=norm.eps)
+    torch.testing.assert_close(norm(hard), expected)
+
+
+@pytest.mark.parametrize(("norm", "shape"), [(StateBatchNorm1d, (4, 2, 3, 5)), (StateBatchNorm2d, (4, 2))])
+def test_state_norms_refuse_other_shapes_in_every_state(norm, shape):
+    layer = norm(2)
+    with pytest.raises(ValueError, match=r"expected .* input"):
+        layer(torch.zeros(shape))
+    with hard_state(layer), pytest.raises(ValueError, match=r"expected .* input"):
+        layer(torch.zeros(shape))
 
 
 @pytest.mark.parametrize("norm", list(Norm))

@@ -8,6 +8,7 @@ from hbnn_hw.nn import (
     BinaryConv2d,
     BinaryLinear,
     BitPlaneInput,
+    FlexorConv2d,
     FlexorLinear,
     Granularity,
     HbnnActivation,
@@ -16,6 +17,7 @@ from hbnn_hw.nn import (
     Padding,
     Sharing,
     SignActivation,
+    SlbConv2d,
     SlbLinear,
     mlp,
     summary,
@@ -94,6 +96,28 @@ def test_every_method_counts_its_own_bits():
     assert (searched.effective_bits, searched.map_counts) == (400, ((2, 200),))
     assert encoded.effective_bits == 400
     assert encoded.stored_bits == model[2].stored_bits() < 400
+
+
+def test_searched_and_decoded_convolutions_by_hand():
+    model = nn.Sequential(
+        BitPlaneInput(2),
+        SlbConv2d(1, 4, 3, bits=2, padding=1, padding_value=Padding.MASKED),
+        nn.BatchNorm2d(4),
+        SignActivation(),
+        FlexorConv2d(4, 6, 3, n_planes=2, groups=2, n_in=4, n_out=10, bias=True),
+    )
+    # Trained alphas have no common ratio; they count all the same.
+    nn.init.normal_(model[4].alpha)
+    searched, decoded = summary(model, torch.zeros(1, 1, 8, 8)).layers
+    assert (searched.weight_shape, searched.n_weights, searched.map_counts) == ((4, 1, 3, 3), 36, ((2, 36),))
+    assert (searched.effective_bits, searched.stored_bits, searched.n_constants) == (72, 72, 2)
+    assert searched.binary_operations == 72 * 2 * 64
+    assert (decoded.weight_shape, decoded.map_counts) == ((6, 2, 3, 3), ((2, 108),))
+    # 108 weights are 11 slices of 4 stored bits in each of two planes.
+    assert (decoded.effective_bits, decoded.stored_bits) == (216, 2 * 11 * 4)
+    assert (decoded.n_constants, decoded.storage_bytes) == (12 + 6, 11 + 4 * 18)
+    assert (decoded.input_bits, decoded.binary_operations) == (1.0, 216 * 36)
+    assert (searched.sharing, decoded.sharing, decoded.map_bits) == (None, None, 0)
 
 
 def test_a_layer_that_runs_twice_counts_its_operations_twice():

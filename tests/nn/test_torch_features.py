@@ -1,15 +1,22 @@
 """What PyTorch users expect of any layer: state dictionaries, copies, autocast, the compiler, gradients."""
 
 import copy
+import inspect
 
 import pytest
 import torch
 from torch import nn
 
+import hbnn_hw.nn
 from hbnn_hw.nn import (
     BinaryConv2d,
     BinaryLinear,
     BitPlaneInput,
+    DeployedAffine,
+    DeployedLinear,
+    FlattenOrder,
+    FlexorConv2d,
+    FlexorLinear,
     Granularity,
     HbnnActivation,
     HbnnConv2d,
@@ -19,28 +26,67 @@ from hbnn_hw.nn import (
     ShiftBatchNorm1d,
     ShiftBatchNorm2d,
     SignActivation,
+    SlbConv2d,
+    SlbLinear,
+    StateBatchNorm1d,
+    StateBatchNorm2d,
+    StateNorm,
     StochasticSign,
     ThermometerInput,
     ThresholdInput,
+    XorGradient,
     dist_from_avg,
 )
 
 CONV = {"padding": 1, "padding_value": Padding.MINUS_ONE}
+IMAGES = (5, 4, 6, 6)
+FOLDS = (
+    (FlattenOrder.PAPER, {}),
+    (FlattenOrder.ROW_MAJOR, {}),
+    (FlattenOrder.WORD, {"pe": 4, "simd": 3}),
+)
 LAYERS = {
     "binary_linear": (lambda: BinaryLinear(6, 8, bias=True), (5, 6)),
     "hbnn_linear": (lambda: HbnnLinear(6, 8), (5, 6)),
     "hbnn_linear_pruned": (lambda: HbnnLinear(6, 8, distribution=dist_from_avg(0.7)), (5, 6)),
     "hbnn_linear_tiles": (lambda: HbnnLinear(6, 8, granularity=Granularity.tile(2, 3)), (5, 6)),
-    "binary_conv": (lambda: BinaryConv2d(4, 8, 3, bias=True, **CONV), (5, 4, 6, 6)),
-    "binary_depthwise": (lambda: BinaryConv2d(4, 8, 3, groups=4), (5, 4, 6, 6)),
-    "hbnn_conv": (lambda: HbnnConv2d(4, 8, 3, **CONV), (5, 4, 6, 6)),
-    "hbnn_grouped": (lambda: HbnnConv2d(4, 8, 3, groups=2, **CONV), (5, 4, 6, 6)),
+    "binary_conv": (lambda: BinaryConv2d(4, 8, 3, bias=True, **CONV), IMAGES),
+    "binary_depthwise": (lambda: BinaryConv2d(4, 8, 3, groups=4), IMAGES),
+    "hbnn_conv": (lambda: HbnnConv2d(4, 8, 3, **CONV), IMAGES),
+    "hbnn_grouped": (lambda: HbnnConv2d(4, 8, 3, groups=2, **CONV), IMAGES),
+    **{f"slb_linear_{k}": (lambda k=k: SlbLinear(6, 8, bits=k, bias=True), (5, 6)) for k in (1, 2, 4)},
+    **{
+        f"slb_conv_{k}": (lambda k=k: SlbConv2d(4, 8, 3, bits=k, groups=2, **CONV), IMAGES) for k in (1, 2, 4)
+    },
+    **{f"flexor_linear_{g.value}": (lambda g=g: FlexorLinear(6, 8, gradient=g), (5, 6)) for g in XorGradient},
+    **{
+        f"flexor_conv_{g.value}": (lambda g=g: FlexorConv2d(4, 8, 3, gradient=g, **CONV), IMAGES)
+        for g in XorGradient
+    },
+    **{
+        f"flexor_linear_{order.value}": (
+            lambda order=order, fold=fold: FlexorLinear(6, 8, n_planes=2, bias=True, order=order, **fold),
+            (5, 6),
+        )
+        for order, fold in FOLDS
+    },
+    **{
+        f"flexor_conv_{order.value}": (
+            lambda order=order, fold=fold: FlexorConv2d(
+                4, 8, (3, 2), n_planes=2, bias=True, groups=2, order=order, **fold
+            ),
+            IMAGES,
+        )
+        for order, fold in FOLDS
+    },
     "sign": (SignActivation, (5, 6)),
     "stochastic_sign": (lambda: StochasticSign(seed=1), (5, 6)),
     "hbnn_activation": (lambda: HbnnActivation((6,)), (5, 6)),
-    "hbnn_activation_channels": (lambda: HbnnActivation((4,)), (5, 4, 6, 6)),
+    "hbnn_activation_channels": (lambda: HbnnActivation((4,)), IMAGES),
     "shift_batchnorm1d": (lambda: ShiftBatchNorm1d(6), (5, 6)),
-    "shift_batchnorm2d": (lambda: ShiftBatchNorm2d(4), (5, 4, 6, 6)),
+    "shift_batchnorm2d": (lambda: ShiftBatchNorm2d(4), IMAGES),
+    "state_batchnorm1d": (lambda: StateBatchNorm1d(6), (5, 6)),
+    "state_batchnorm2d": (lambda: StateBatchNorm2d(4), IMAGES),
     "output_scale": (lambda: OutputScale(0.5), (5, 6)),
     "bit_plane_input": (lambda: BitPlaneInput(4), (5, 6)),
     "threshold_input": (lambda: ThresholdInput(0.3), (5, 6)),
@@ -67,6 +113,15 @@ def made(name, seed=0):
 @pytest.fixture(params=LAYERS)
 def name(request):
     return request.param
+
+
+def test_every_layer_class_is_here():
+    """Whoever adds a layer adds it to these tests; layers that only deployment makes do not train."""
+    public = (getattr(hbnn_hw.nn, name) for name in hbnn_hw.nn.__all__)
+    layers = {cls for cls in public if isinstance(cls, type) and issubclass(cls, nn.Module)}
+    bases = {cls for cls in layers if inspect.isabstract(cls)} | {StateNorm}
+    made_here = {type(make()) for make, _ in LAYERS.values()}
+    assert layers - bases - made_here == {DeployedAffine, DeployedLinear}
 
 
 def step(layer, x):
@@ -138,10 +193,17 @@ def test_the_compiled_layer_computes_and_learns_the_same(name, training):
 
 @COMPILER
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["bnn", "hbnn"])
-def test_a_network_compiles_to_machine_code(method):
+@pytest.mark.parametrize(
+    ("linear", "conv"),
+    [
+        (BinaryLinear, BinaryConv2d),
+        (HbnnLinear, HbnnConv2d),
+        (SlbLinear, SlbConv2d),
+        (FlexorLinear, FlexorConv2d),
+    ],
+)
+def test_a_network_compiles_to_machine_code(linear, conv):
     torch.manual_seed(0)
-    linear, conv = (BinaryLinear, BinaryConv2d) if method == "bnn" else (HbnnLinear, HbnnConv2d)
     model = nn.Sequential(
         conv(1, 4, 3, padding=1, padding_value=Padding.MASKED),
         nn.BatchNorm2d(4),

@@ -6,11 +6,14 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from hbnn_hw.data import load
 from hbnn_hw.nn import (
     BinaryLinear,
+    BitPlaneInput,
     EpochReport,
+    HbnnActivation,
     HbnnLinear,
     Loss,
     Method,
@@ -80,6 +83,20 @@ def test_maps_follow_the_weights_early_and_stay_late(digits):
     assert changed == [True] * 4 + [False] * 5
     assert not any(frozen for _, frozen in seen)
     assert all(layer.frozen for layer in model if isinstance(layer, HbnnLinear))
+
+
+@pytest.mark.parametrize(("share", "changes"), [(0.0, [False] * 3), (0.5, [True, False, False])])
+def test_maps_of_activations_stay_unless_asked_for(digits, share, changes):
+    seen = []
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        BitPlaneInput(5), nn.Linear(64, 24), nn.BatchNorm1d(24), HbnnActivation((24,)), nn.Linear(24, 10)
+    )
+    config = TrainConfig(epochs=4, batch_size=64, map_share=1.0, activation_map_share=share)
+    train(model, digits, config, lambda _: seen.append(model[3].bit_map.clone()))
+    assert [not torch.equal(a, b) for a, b in itertools.pairwise(seen)] == changes
+    assert int(seen[0].max()) == 3
+    assert model[3].frozen
 
 
 def test_progress_is_told_after_each_epoch(digits):

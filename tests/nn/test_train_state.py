@@ -344,7 +344,8 @@ def test_every_option_is_part_of_the_identity():
     model = nn.Identity()
     other = {
         "epochs": 9, "batch_size": 9, "learning_rate": 9.0, "seed": 9, "map_share": 0.9, "warm_up": 0.9,
-        "calibration_images": 9, "validation_images": 9, "threads": 9, "glorot": GlorotScale.EXACT,
+        "activation_map_share": 0.9, "calibration_images": 9, "validation_images": 9, "threads": 9,
+        "glorot": GlorotScale.EXACT,
     }  # fmt: skip
     base = identify(TrainConfig(epochs=1), data, model)
     names = {field.name for field in dataclasses.fields(TrainConfig)}

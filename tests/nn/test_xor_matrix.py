@@ -112,6 +112,22 @@ def test_positions_by_hand():
     assert words.positions().tolist() == [[0, 1], [2, 3], [6, 7], [8, 9]]
 
 
+def test_columns_by_hand():
+    """Two channels, a kernel of 1 x 3: all channels of a pixel side by side, or all pixels of a channel."""
+    for order in (FlattenOrder.PAPER, FlattenOrder.WORD):
+        assert order.columns(2, 1, 3).tolist() == [[[0, 2, 4]], [[1, 3, 5]]]
+        assert order.columns(3).tolist() == [0, 1, 2]
+    assert FlattenOrder.ROW_MAJOR.columns(2, 1, 3).tolist() == [[[0, 1, 2]], [[3, 4, 5]]]
+    assert FlattenOrder.ROW_MAJOR.columns(3).tolist() == [0, 1, 2]
+
+
+@given(st.sampled_from(list(FlattenOrder)), st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))
+def test_every_weight_of_an_output_has_its_own_column(order, channels, height, width):
+    columns = order.columns(channels, height, width)
+    assert columns.shape == (channels, height, width)
+    assert sorted(columns.ravel()) == list(range(channels * height * width))
+
+
 def test_whole_words_are_decoded_from_whole_slices():
     """Word w of the folded weights needs the stored bits of its own slices and of no others."""
     layout = FlattenLayout(order=FlattenOrder.WORD, rows=6, columns=8, n_out=5, pe=3, simd=4)
