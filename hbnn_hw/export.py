@@ -131,6 +131,7 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
 
     model = capture_file(path, options.scale_error)
     progress("lowering to integer hardware operators")
+    model.graph.check_emittable()
     graph = lower(model.graph, options.folding)
     progress("computing golden vectors")
     vectors = golden_vectors(graph, model.images)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hbnn_hw.errors import GraphError
-from hbnn_hw.ops import HardwareOp, Op, Tensor
+from hbnn_hw.ops import HardwareOp, Op, Tensor, UnemittedOp
 from hbnn_hw.ops.base import Array
 from hbnn_hw.types import Integers, Planes, TensorType
 
@@ -29,6 +29,13 @@ class Node:
     name: str
     op: Op
     inputs: tuple[str, ...]
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """Return the type of the node's value; raise GraphError, naming the node, if inputs do not fit."""
+        try:
+            return self.op.infer(*inputs)
+        except GraphError as error:
+            raise type(error)(f"'{self.name}': {error}") from error
 
     @property
     def hardware(self) -> HardwareOp:
@@ -77,10 +84,7 @@ class Graph:
             missing = [name for name in node.inputs if name not in types]
             if missing:
                 raise GraphError(f"'{node.name}' reads '{missing[0]}', which is not defined before it")
-            try:
-                types[node.name] = node.op.infer(*(types[name] for name in node.inputs))
-            except GraphError as error:
-                raise type(error)(f"'{node.name}': {error}") from error
+            types[node.name] = node.infer(*(types[name] for name in node.inputs))
         return types
 
     @property
@@ -135,6 +139,24 @@ class Graph:
             raise GraphError(
                 f"'{node.name}' reads {node.hardware.lanes_in} lanes a beat, "
                 f"but '{producer.name}' writes {producer.hardware.lanes_out}"
+            )
+
+    @property
+    def is_emittable(self) -> bool:
+        """Whether the back ends know all operators of the network, once it is lowered."""
+        return not any(isinstance(node.op, UnemittedOp) for node in self.nodes)
+
+    def check_emittable(self) -> None:
+        """Raise GraphError, naming all such nodes, if operators have no hardware form yet."""
+        offenders = [
+            f"'{node.name}' ({type(node.op).__name__})"
+            for node in self.nodes
+            if isinstance(node.op, UnemittedOp)
+        ]
+        if offenders:
+            raise GraphError(
+                f"no back end emits {', '.join(offenders)} yet; 'evaluate' and 'inspect' work on this "
+                "network, export and estimates need one of linear layers"
             )
 
     @property

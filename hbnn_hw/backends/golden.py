@@ -14,18 +14,19 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from hbnn_hw.backends.golden_convolution import EXACT_IN_FLOAT32, convolve
 from hbnn_hw.graph import Graph
-from hbnn_hw.ops import Dense, Mvtu, Op, Tensor
+from hbnn_hw.ops import Convolution, Dense, Mvtu, Op, Tensor
 from hbnn_hw.ops.dense import check_planes
 from hbnn_hw.planes import decode, pack, popcount
-from hbnn_hw.types import Planes
+from hbnn_hw.types import Planes, TensorType
 from hbnn_hw.weights import WeightPlanes
 
-EXACT_IN_FLOAT32 = 1 << 24
-"""Integers up to this magnitude, and so all partial sums below it, are exact in float32."""
-
 DEFAULT_CHUNK = 1024
-"""Images per chunk: bounds the memory of a run whatever the batch."""
+"""Most images per chunk."""
+
+LARGEST_CHUNK = 1 << 30
+"""Bytes that all values of a chunk may have together: bounds the memory of a run whatever the batch."""
 
 
 class DotKernel(Enum):
@@ -84,7 +85,15 @@ def _dot(weights: WeightPlanes, tensor: Tensor, kernel: DotKernel | None) -> NDA
     return function(weights, source, tensor.data)
 
 
+def _bytes(value: TensorType) -> int:
+    """Memory of one sample's value at run time: a byte for each bit of planes, 8 for each number."""
+    per_element = value.element.n_planes if isinstance(value.element, Planes) else 8
+    return per_element * value.n_elements
+
+
 def _compute(op: Op, inputs: tuple[Tensor, ...], kernel: DotKernel | None) -> Tensor:
+    if isinstance(op, Convolution):
+        return Tensor(op.infer(inputs[0].type), convolve(op, inputs[0].type, inputs[0].data))
     if isinstance(op, Dense):
         return Tensor(op.infer(inputs[0].type), _dot(op.weights, inputs[0], kernel))
     if isinstance(op, Mvtu):
@@ -103,14 +112,20 @@ class GoldenModel:
     graph
         Any stage of a network: captured, or lowered.
     kernel
-        Dot product kernel; None chooses per layer.
+        Dot product kernel of dense layers; None chooses per layer.
     chunk
-        Images computed at a time.
+        Most images computed at a time; see :attr:`images_at_a_time`.
     """
 
     graph: Graph
     kernel: DotKernel | None = None
     chunk: int = DEFAULT_CHUNK
+
+    @property
+    def images_at_a_time(self) -> int:
+        """Images computed at a time: ``chunk``, or fewer where their values would take more than 1 GiB."""
+        per_image = sum(_bytes(value) for value in self.graph.types.values())
+        return max(1, min(self.chunk, LARGEST_CHUNK // per_image))
 
     def trace(self, data: NDArray[np.int64]) -> Iterator[tuple[str, Tensor]]:
         """Yield every value of one chunk by name, in graph order."""
@@ -141,8 +156,9 @@ class GoldenModel:
         """
         wanted = name or self.graph.output_name
         parts = []
-        for start in range(0, len(data), self.chunk):
-            piece = data[start : start + self.chunk]
+        step = self.images_at_a_time
+        for start in range(0, len(data), step):
+            piece = data[start : start + step]
             parts.append(next(tensor.data for key, tensor in self.trace(piece) if key == wanted))
             if progress:
                 progress(len(piece))

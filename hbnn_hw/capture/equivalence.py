@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hbnn_hw.backends.golden import GoldenModel
+from hbnn_hw.capture.order import flat_orders, to_ir_order
 from hbnn_hw.capture.sequential import identifier
 from hbnn_hw.errors import MismatchError
 from hbnn_hw.graph import Graph
@@ -46,16 +47,24 @@ def _numbers(tensor: Tensor) -> NDArray[np.generic]:
 
 
 def _compare(name: str, found: NDArray[np.generic], expected: NDArray[np.generic], first_image: int) -> None:
-    differing = (
-        np.argwhere(found != expected) if found.shape == expected.shape else np.zeros((1, 2), np.int64)
-    )
+    if found.shape != expected.shape:
+        raise MismatchError(
+            f"layer '{name}': golden has the shape {found.shape[1:]}, PyTorch {expected.shape[1:]}"
+        )
+    differing = np.argwhere(found != expected)
     if len(differing):
-        image, element = (int(i) for i in differing[0][:2])
+        image, *element = at = tuple(int(i) for i in differing[0])
         raise MismatchError(
             f"layer '{name}': golden and PyTorch differ in {len(differing)} values; first at image "
-            f"{first_image + image}, element {element}: golden {found[image, element]}, "
-            f"PyTorch {expected[image, element]}"
+            f"{first_image + image}, {_place(element)}: golden {found[at]}, PyTorch {expected[at]}"
         )
+
+
+def _place(element: Sequence[int]) -> str:
+    """Name an element of a vector or an image."""
+    if len(element) == 1:
+        return f"element {element[0]}"
+    return ", ".join(f"{axis} {i}" for axis, i in zip(("row", "column", "channel"), element, strict=True))
 
 
 def compare_with_torch(
@@ -78,18 +87,22 @@ def compare_with_torch(
     progress
         Called with the number of images after every chunk.
     chunk
-        Images at a time.
+        Most images at a time; fewer where the layers' values would take much memory.
 
     Raises
     ------
     MismatchError
         At the first value that is not equal, exactly.
     """
-    golden = GoldenModel(graph)
+    golden = GoldenModel(graph, chunk=chunk)
+    orders = flat_orders(graph)
     values = layers = 0
-    for start in range(0, len(images), chunk):
-        codes = images[start : start + chunk]
-        expected = _torch_layers(deployed, codes)
+    for start in range(0, len(images), golden.images_at_a_time):
+        codes = images[start : start + golden.images_at_a_time]
+        expected = {
+            name: to_ir_order(outputs, orders.get(name))
+            for name, outputs in _torch_layers(deployed, codes).items()
+        }
         found = {name: tensor for name, tensor in golden.trace(codes) if name in expected}
         for name, tensor in found.items():
             _compare(name, _numbers(tensor), expected[name], start)
@@ -101,7 +114,7 @@ def compare_with_torch(
 
 
 def _torch_layers(deployed: nn.Sequential, codes: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
-    """Outputs of every module, by node name."""
+    """Outputs of every module, by node name, in PyTorch's order."""
     outputs: dict[str, NDArray[np.generic]] = {}
     value = torch.from_numpy(codes.astype(np.float32))
     with torch.no_grad():

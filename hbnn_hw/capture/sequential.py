@@ -2,56 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Mapping
+from math import prod
 
-import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
+from hbnn_hw.capture.operators import OPERATORS
+from hbnn_hw.capture.order import order_behind
 from hbnn_hw.errors import CaptureError
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
-from hbnn_hw.nn.deployed import DeployedAffine, DeployedLinear
-from hbnn_hw.ops import Affine, Dense, EncodeBitPlanes, Op, Sign, SignOfZero
+from hbnn_hw.nn.activations import BitPlaneInput
+from hbnn_hw.nn.deployed import DeployedLinear
 from hbnn_hw.types import Integers, TensorType
-from hbnn_hw.weights import WeightPlanes
 
-
-def _encoder(module: nn.Module) -> Op:
-    assert isinstance(module, BitPlaneInput)
-    return EncodeBitPlanes(n_bits=module.bits)
-
-
-def _dense(module: nn.Module) -> Op:
-    assert isinstance(module, DeployedLinear)
-    return Dense(
-        weights=WeightPlanes.from_bits(module.bits.numpy(), module.mask.numpy(), module.coefficients)
-    )
-
-
-def _affine(module: nn.Module) -> Op:
-    assert isinstance(module, DeployedAffine)
-    return Affine(alpha=_constants(module.alpha), beta=_constants(module.beta))
-
-
-def _sign(module: nn.Module) -> Op:
-    assert isinstance(module, SignActivation)
-    return Sign(zero=SignOfZero(module.zero))
-
-
-def _constants(values: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return values.detach().numpy().astype(np.float32)
-
-
-_OPERATORS: dict[type[nn.Module], Callable[[nn.Module], Op]] = {
-    BitPlaneInput: _encoder,
-    DeployedLinear: _dense,
-    DeployedAffine: _affine,
-    SignActivation: _sign,
-}
+INPUT = "x"
+"""Name of the graph's input."""
 
 
 def capture(deployed: nn.Sequential, name: str) -> Graph:
     """Translate a deployed network.
+
+    Images are (rows, columns, channels) in the IR, the order of a hardware stream, and (channels, rows,
+    columns) in PyTorch. The graph reads flat codes in PyTorch's order; an ``Unflatten`` node reorders them,
+    and the constants of kernels and of layers behind a ``Flatten`` are permuted here, once.
 
     Parameters
     ----------
@@ -71,30 +44,38 @@ def capture(deployed: nn.Sequential, name: str) -> Graph:
         Naming every module that is not one of a deployed network's.
     """
     children = dict(deployed.named_children())
-    offenders = [
-        f"'{path}' ({type(m).__name__})" for path, m in children.items() if type(m) not in _OPERATORS
-    ]
+    offenders = [f"'{path}' ({type(m).__name__})" for path, m in children.items() if type(m) not in OPERATORS]
     if offenders:
-        known = ", ".join(cls.__name__ for cls in _OPERATORS)
+        known = ", ".join(cls.__name__ for cls in OPERATORS)
         raise CaptureError(f"cannot capture {', '.join(offenders)}; a deployed network is made of {known}")
-    nodes: list[Node] = []
-    source = "x"
-    for path, module in children.items():
-        nodes.append(Node(identifier(path), _OPERATORS[type(module)](module), (source,)))
-        source = nodes[-1].name
-    graph = Graph(identifier(name), "x", _input_type(nodes), tuple(nodes))
+    input_type = _input_type(children.values())
+    graph = Graph(identifier(name), INPUT, input_type, tuple(_nodes(children, input_type)))
     graph.check()
     return graph
 
 
-def _input_type(nodes: list[Node]) -> TensorType:
-    encoder, features = (
-        nodes[0].op,
-        next((n.op.weights.columns for n in nodes if isinstance(n.op, Dense)), None),
-    )
-    if not isinstance(encoder, EncodeBitPlanes) or features is None:
-        raise CaptureError("a network must begin with BitPlaneInput and hold at least one linear layer")
-    return TensorType((features,), Integers(0, 2**encoder.n_bits - 1))
+def _nodes(modules: Mapping[str, nn.Module], input_type: TensorType) -> Iterator[Node]:
+    source, kind, order = INPUT, input_type, None
+    for path, module in modules.items():
+        node = Node(identifier(path), OPERATORS[type(module)](module, order), (source,))
+        yield node
+        order = order_behind(node.op, kind, order)
+        kind, source = node.infer(kind), node.name
+
+
+def _input_type(modules: Iterable[nn.Module]) -> TensorType:
+    """Return codes (features,): as many as the first module needs that says how many it does."""
+    bits = features = None
+    for module in modules:
+        if isinstance(module, BitPlaneInput):
+            bits = module.bits
+        elif isinstance(module, nn.Unflatten):
+            features = prod(module.unflattened_size)
+        elif isinstance(module, DeployedLinear):
+            features = features or module.in_features
+        if bits and features:
+            return TensorType((features,), Integers(0, 2**bits - 1))
+    raise CaptureError("a network must begin with BitPlaneInput and hold at least one linear layer")
 
 
 def identifier(path: str) -> str:

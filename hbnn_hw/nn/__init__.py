@@ -35,7 +35,7 @@ from hbnn_hw.nn.convert import (
     convert,
 )
 from hbnn_hw.nn.deploy import deploy
-from hbnn_hw.nn.deployed import DeployedAffine, DeployedLinear
+from hbnn_hw.nn.deployed import DeployedAffine, DeployedConv2d, DeployedLinear
 from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
 from hbnn_hw.nn.epoch_report import EpochReport, Split
 from hbnn_hw.nn.flexor import (
@@ -85,6 +85,7 @@ __all__ = [
     "CosineTemperature",
     "CsvLog",
     "DeployedAffine",
+    "DeployedConv2d",
     "DeployedLinear",
     "Device",
     "Distribution",

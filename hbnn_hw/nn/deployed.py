@@ -12,7 +12,38 @@ EXACT_FLOAT32 = 1 << 24
 """Integers below this, and all sums that stay below it, are exact in float32."""
 
 
-class DeployedLinear(nn.Module):
+class _DeployedWeights(nn.Module):
+    """What a layer over integers has, whatever its shape: planes, masks, and the integers they make.
+
+    Attributes
+    ----------
+    bits, mask
+        Buffers, uint8 (planes, out, ...).
+    weight
+        Buffer derived from them, float32 (out, ...) holding integers.
+    """
+
+    bits: Tensor
+    mask: Tensor
+    weight: Tensor
+
+    def __init__(self, bits: Tensor, mask: Tensor, coefficients: tuple[int, ...]) -> None:
+        super().__init__()
+        self.coefficients = coefficients
+        self.register_buffer("bits", bits)
+        self.register_buffer("mask", mask)
+        self.register_buffer("weight", self._values().to(torch.float32), persistent=False)
+
+    def _values(self) -> Tensor:
+        signs = self.mask.to(torch.int64) * (2 * self.bits.to(torch.int64) - 1)
+        return (torch.tensor(self.coefficients).view(-1, *[1] * (signs.dim() - 1)) * signs).sum(0)
+
+    def largest_accumulator(self, input_bound: int) -> int:
+        """Return the largest ``|y|`` that inputs of magnitude up to ``input_bound`` can give."""
+        return int(self._values().abs().flatten(1).sum(dim=1).max()) * input_bound
+
+
+class DeployedLinear(_DeployedWeights):
     """``y = W x`` over integers, with ``W = sum_p c_p · mask_p · (2 bits_p - 1)``.
 
     Parameters
@@ -36,17 +67,6 @@ class DeployedLinear(nn.Module):
     Exact if every ``sum_j |W[r, j]| · max|x|`` is below 2^24; :func:`hbnn_hw.nn.deploy` has checked that.
     """
 
-    bits: Tensor
-    mask: Tensor
-    weight: Tensor
-
-    def __init__(self, bits: Tensor, mask: Tensor, coefficients: tuple[int, ...]) -> None:
-        super().__init__()
-        self.coefficients = coefficients
-        self.register_buffer("bits", bits)
-        self.register_buffer("mask", mask)
-        self.register_buffer("weight", self._values().to(torch.float32), persistent=False)
-
     @property
     def in_features(self) -> int:
         """Length of the reduction."""
@@ -56,14 +76,6 @@ class DeployedLinear(nn.Module):
     def out_features(self) -> int:
         """Number of accumulators."""
         return self.bits.shape[1]
-
-    def _values(self) -> Tensor:
-        signs = self.mask.to(torch.int64) * (2 * self.bits.to(torch.int64) - 1)
-        return (torch.tensor(self.coefficients).view(-1, 1, 1) * signs).sum(0)
-
-    def largest_accumulator(self, input_bound: int) -> int:
-        """Return the largest ``|y|`` that inputs of magnitude up to ``input_bound`` can give."""
-        return int(self._values().abs().sum(dim=1).max()) * input_bound
 
     def forward(self, x: Tensor) -> Tensor:
         """Map integers (batch, in) of any float dtype to float32 integers (batch, out)."""
@@ -75,6 +87,78 @@ class DeployedLinear(nn.Module):
         return f"{shape}, coefficients={self.coefficients}"
 
 
+class DeployedConv2d(_DeployedWeights):
+    """2-D cross-correlation over integers with :class:`DeployedLinear`'s weights.
+
+    Parameters
+    ----------
+    bits, mask, coefficients
+        See :class:`DeployedLinear`; the planes are (planes, out, in / groups, height, width).
+    stride, padding
+        (vertical, horizontal).
+    border
+        Integer that stands around the image; 0 leaves the sum.
+    groups
+        Channel groups that do not see each other.
+
+    Notes
+    -----
+    Exact under the same condition as :class:`DeployedLinear`. PyTorch is asked for float64, because it has
+    no transform for it (Winograd, FFT, TF32) whose intermediate results would not be integers.
+    """
+
+    def __init__(
+        self,
+        bits: Tensor,
+        mask: Tensor,
+        coefficients: tuple[int, ...],
+        *,
+        stride: tuple[int, int] = (1, 1),
+        padding: tuple[int, int] = (0, 0),
+        border: int = 0,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(bits, mask, coefficients)
+        self.stride = stride
+        self.padding = padding
+        self.border = border
+        self.groups = groups
+
+    @property
+    def out_channels(self) -> int:
+        """Number of accumulators at each place."""
+        return self.bits.shape[1]
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the input images."""
+        return self.groups * self.bits.shape[2]
+
+    @property
+    def kernel_size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.bits.shape[3], self.bits.shape[4]
+
+    def largest_accumulator(self, input_bound: int) -> int:
+        """Return the largest ``|y|`` that inputs up to ``input_bound`` and the border can give."""
+        return super().largest_accumulator(max(input_bound, abs(self.border) if any(self.padding) else 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map integers (batch, in, height, width) to float32 integers (batch, out, height', width')."""
+        vertical, horizontal = self.padding
+        padded = F.pad(
+            x.to(torch.float64), (horizontal, horizontal, vertical, vertical), value=float(self.border)
+        )
+        sums = F.conv2d(padded, self.weight.to(torch.float64), stride=self.stride, groups=self.groups)
+        return sums.to(torch.float32)
+
+    def extra_repr(self) -> str:
+        """Show shape and coefficients in the module's text form."""
+        shape = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
+        window = f"stride={self.stride}, padding={self.padding}, border={self.border}, groups={self.groups}"
+        return f"{shape}, {window}, coefficients={self.coefficients}"
+
+
 class DeployedAffine(nn.Module):
     """``y = alpha · x + beta`` in float64, with float32 constants.
 
@@ -84,7 +168,7 @@ class DeployedAffine(nn.Module):
     Parameters
     ----------
     alpha, beta
-        float32 (features,), copied.
+        float32 (features,) or (channels,), copied.
     """
 
     alpha: Tensor
@@ -96,8 +180,9 @@ class DeployedAffine(nn.Module):
         self.register_buffer("beta", torch.from_numpy(beta.copy()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map integer accumulators (batch, features) to float64 reals of the same shape."""
-        return x.double() * self.alpha.double() + self.beta.double()
+        """Map integer accumulators (batch, features) or (batch, channels, height, width) to float64 reals."""
+        alpha, beta = (c.double().view(-1, *[1] * (x.dim() - 2)) for c in (self.alpha, self.beta))
+        return x.double() * alpha + beta
 
     def extra_repr(self) -> str:
         """Show the width in the module's text form."""

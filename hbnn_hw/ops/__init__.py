@@ -7,21 +7,29 @@ work) and list it in :data:`OPS`. An operator that the hardware executes derives
 """
 
 from hbnn_hw.ops.affine import Affine
-from hbnn_hw.ops.base import HardwareOp, HostOp, Op, Tensor, Work
+from hbnn_hw.ops.base import HardwareOp, HostOp, Op, Tensor, UnemittedOp, Work
+from hbnn_hw.ops.convolution import Convolution
 from hbnn_hw.ops.dense import Dense
 from hbnn_hw.ops.encode_bit_planes import EncodeBitPlanes
+from hbnn_hw.ops.flatten import Flatten
+from hbnn_hw.ops.max_pool import MaxPool
 from hbnn_hw.ops.mvtu import Mvtu
 from hbnn_hw.ops.sign import Sign, SignOfZero
 from hbnn_hw.ops.threshold import Threshold, Thresholds
+from hbnn_hw.ops.unflatten import Unflatten
 from hbnn_hw.ops.width_converter import WidthConverter
 
 OPS: dict[str, type[Op]] = {
     "affine": Affine,
+    "convolution": Convolution,
     "dense": Dense,
     "encode_bit_planes": EncodeBitPlanes,
+    "flatten": Flatten,
+    "max_pool": MaxPool,
     "mvtu": Mvtu,
     "sign": Sign,
     "threshold": Threshold,
+    "unflatten": Unflatten,
     "width_converter": WidthConverter,
 }
 """Every operator by the name of its file, which is also its name in the file format."""
@@ -29,10 +37,13 @@ OPS: dict[str, type[Op]] = {
 __all__ = [
     "OPS",
     "Affine",
+    "Convolution",
     "Dense",
     "EncodeBitPlanes",
+    "Flatten",
     "HardwareOp",
     "HostOp",
+    "MaxPool",
     "Mvtu",
     "Op",
     "Sign",
@@ -40,6 +51,8 @@ __all__ = [
     "Tensor",
     "Threshold",
     "Thresholds",
+    "UnemittedOp",
+    "Unflatten",
     "WidthConverter",
     "Work",
 ]

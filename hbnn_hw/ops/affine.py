@@ -43,16 +43,16 @@ class Affine(HostOp):
             )
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """Integers (channels,) become reals of the same shape."""
+        """Integers (..., channels) become reals of the same shape."""
         (source,) = inputs
         if not isinstance(source.element, Integers):
             raise RangeError(f"the affine needs integers, not {source.element}")
-        if source.shape != self.alpha.shape:
-            raise ShapeError(f"the affine has {self.alpha.shape} channels, its input {source.shape}")
+        if source.shape[-1:] != self.alpha.shape:
+            raise ShapeError(f"the affine has {len(self.alpha)} channels, its input the shape {source.shape}")
         return TensorType(source.shape, Reals())
 
     def compute(self, *inputs: Tensor) -> Array:
-        """Compute float64 (batch, channels)."""
+        """Compute float64 (batch, ..., channels)."""
         (source,) = inputs
         result: Array = source.data.astype(np.float64) * self.alpha.astype(np.float64) + self.beta.astype(
             np.float64

@@ -103,3 +103,9 @@ class HostOp(Op):
     """An operator that stays on the host: behind the accelerator's output, or only before lowering."""
 
     __slots__ = ()
+
+
+class UnemittedOp(Op):
+    """An operator inside a network that no back end emits yet: the golden model alone runs it."""
+
+    __slots__ = ()

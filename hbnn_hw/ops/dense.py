@@ -23,15 +23,15 @@ def check_planes(source: TensorType, weights: WeightPlanes) -> Planes:
     return source.element
 
 
-def accumulator_range(weights: WeightPlanes, source: Planes) -> Integers:
-    """Prove the range of the dot products from the weights themselves.
+def accumulator_range(weights: WeightPlanes, magnitude: int) -> Integers:
+    """Prove the range of the dot products with inputs up to ``magnitude`` from the weights themselves.
 
     Raises
     ------
     RangeError
         If a sum could leave the 32-bit range.
     """
-    largest = int(weights.row_magnitudes().max()) * source.largest
+    largest = int(weights.row_magnitudes().max()) * magnitude
     if largest >= ACCUMULATOR_LIMIT:
         raise RangeError(
             f"a dot product could reach {largest}, beyond 32 bits; use smaller scales or fewer columns"
@@ -65,9 +65,8 @@ class Dense(HostOp):
     def infer(self, *inputs: TensorType) -> TensorType:
         """Planes (columns,) become integers (rows,) with a range proven from the weights."""
         (source,) = inputs
-        return TensorType(
-            (self.weights.rows,), accumulator_range(self.weights, check_planes(source, self.weights))
-        )
+        planes = check_planes(source, self.weights)
+        return TensorType((self.weights.rows,), accumulator_range(self.weights, planes.largest))
 
     def compute(self, *inputs: Tensor) -> Array:
         """Compute int64 (batch, rows) with plain integer products."""

@@ -77,7 +77,7 @@ class Mvtu(HardwareOp):
     def infer(self, *inputs: TensorType) -> TensorType:
         """Planes (columns,) become planes, or integers without thresholds, (rows,)."""
         (source,) = inputs
-        accumulators = accumulator_range(self.weights, check_planes(source, self.weights))
+        accumulators = accumulator_range(self.weights, check_planes(source, self.weights).largest)
         element = accumulators if self.thresholds is None else self.thresholds.output
         return TensorType((self.weights.rows,), element)
 

@@ -67,7 +67,7 @@ class Thresholds:
         return Planes(uniform_scales(self.n_bits))
 
     def apply(self, x: NDArray[np.int64]) -> Array:
-        """Count passed thresholds: int64 (batch, channels) to bits uint8 (batch, n_bits, channels)."""
+        """Count passed thresholds: int64 (batch, ..., channels) to uint8 (batch, n_bits, ..., channels)."""
         codes = np.zeros(x.shape, dtype=np.int64)
         for level in range(self.levels):
             codes += (x >= self.table[:, level]) != self.inverted
@@ -87,23 +87,24 @@ class Threshold(HostOp):
     thresholds: Thresholds
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """Integers (channels,) become bipolar planes (channels,)."""
+        """Integers (..., channels) become bipolar planes of the same shape."""
         (source,) = inputs
         if not isinstance(source.element, Integers):
             raise RangeError(f"thresholds compare integers, not {source.element}")
-        if source.shape != (self.thresholds.channels,):
+        if source.shape[-1:] != (self.thresholds.channels,):
             raise ShapeError(
                 f"{self.thresholds.channels} threshold channels do not fit an input of {source.shape}"
             )
         return TensorType(source.shape, self.thresholds.output)
 
     def compute(self, *inputs: Tensor) -> Array:
-        """Compute bits uint8 (batch, n_bits, channels)."""
+        """Compute bits uint8 (batch, n_bits, ..., channels)."""
         (source,) = inputs
         return self.thresholds.apply(source.data)
 
     def work(self, *inputs: TensorType) -> Work:
         """Count comparisons, and stored bits at the accumulator's width."""
         (source,) = inputs
-        comparisons = self.thresholds.table.size
-        return Work(comparisons=comparisons, threshold_bits=comparisons * source.element.bits)
+        stored = self.thresholds.table.size
+        comparisons = source.n_elements * self.thresholds.levels
+        return Work(comparisons=comparisons, threshold_bits=stored * source.element.bits)

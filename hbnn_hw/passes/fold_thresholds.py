@@ -1,4 +1,4 @@
-"""Pass: the real-valued chain between a dense layer and the next bits becomes integer thresholds."""
+"""Pass: the real-valued chain between accumulators and the next bits becomes integer thresholds."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def _find_chain(graph: Graph, node: Node) -> _Chain | None:
     return _Chain(node, consumers[0])
 
 
-def _codes_of(chain: _Chain, source: TensorType) -> Codes:
+def _codes_of(chain: _Chain, element: Integers, channels: int) -> Codes:
+    source = TensorType((channels,), element)
+
     def codes(x: NDArray[np.int64]) -> NDArray[np.int64]:
         bits = chain.sign.op.run(chain.affine.op.run(Tensor(source, x))).data
         return bits[:, 0].astype(np.int64)
@@ -92,8 +94,9 @@ def _threshold_node(graph: Graph, chain: _Chain) -> Node:
     source = graph.source_type(chain.affine)
     if not isinstance(source.element, Integers):
         raise GraphError(f"'{chain.affine.name}' must read integers, not {source.element}")
+    element, channels = source.element, source.shape[-1]
     thresholds = bisect_thresholds(
-        _codes_of(chain, source), source.element.low, source.element.high, source.n_elements, levels=1
+        _codes_of(chain, element, channels), element.low, element.high, channels, levels=1
     )
     return Node(chain.sign.name, Threshold(thresholds=thresholds), chain.affine.inputs)
 
@@ -102,7 +105,8 @@ def fold_thresholds(graph: Graph) -> Graph:
     """Replace every affine + sign pair by the exactly equal integer thresholds.
 
     The thresholds are found by bisection of the pair itself over all reachable integers, so ties, slopes of
-    either sign and slopes of zero come out as PyTorch computes them. The new node keeps the sign's name.
+    either sign and slopes of zero come out as PyTorch computes them. Images have one threshold for each
+    channel; a pooling of accumulators in front of the pair stays there. The new node keeps the sign's name.
     """
     nodes: list[Node] = []
     replaced: set[str] = set()

@@ -96,7 +96,8 @@ def _converter(name: str, source: str, lanes_from: int, lanes_to: int) -> Node:
 def schedule(graph: Graph, request: FoldingRequest) -> Graph:
     """Fold every unit as requested and connect units of different width by converters.
 
-    The input encoder and the output get a beat of at most 512 bits.
+    The input encoder and the output get a beat of at most 512 bits. A graph with operators that no back
+    end emits is returned as it is, because its streams are not known.
 
     Raises
     ------
@@ -105,6 +106,8 @@ def schedule(graph: Graph, request: FoldingRequest) -> Graph:
         connected.
     """
     _check_request(graph, request)
+    if not graph.is_emittable:
+        return graph
     nodes: list[Node] = []
     lanes: dict[str, int] = {}
     renamed: dict[str, str] = {}

@@ -305,8 +305,8 @@ def test_a_convolutional_network_comes_back_from_its_file(tmp_path):
 
 
 @pytest.mark.parametrize("make", [BinaryConv2d, HbnnConv2d, SlbConv2d, FlexorConv2d])
-def test_deploy_refuses_convolutions_by_name_with_a_way_out(make):
+def test_deploy_asks_for_the_images_of_a_convolution_by_name(make):
     model = nn.Sequential(BitPlaneInput(1), make(1, 2, 3), SignActivation(), BinaryLinear(4, 2))
-    complaint = rf"not '1' \({make.__name__}\).*convolutions train, but have no hardware"
+    complaint = rf"'1' \({make.__name__}\) must read images; put nn\.Unflatten\(1,"
     with pytest.raises(CaptureError, match=complaint):
         deploy(model)

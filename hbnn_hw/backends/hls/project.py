@@ -38,6 +38,7 @@ Values = dict[str, Any]
 
 def _check_chain(graph: Graph) -> None:
     """Raise GraphError unless the hardware nodes are scheduled and form one chain of streams."""
+    graph.check_emittable()
     nodes = graph.hardware_nodes
     if not nodes or not graph.is_scheduled:
         raise GraphError(f"the graph '{graph.name}' must be lowered and scheduled before it is emitted")

@@ -29,6 +29,7 @@ BUILDERS: dict[type[HardwareOp], Callable[..., wiring.Component]] = {
 
 def check_chain(graph: Graph) -> None:
     """Raise GraphError unless the hardware operators are scheduled and follow each other in one chain."""
+    graph.check_emittable()
     if not graph.hardware_nodes or not graph.is_scheduled:
         raise GraphError(f"the graph '{graph.name}' must be lowered and scheduled before it can be emitted")
     graph.check()

@@ -1,0 +1,27 @@
+"""The values of an image as a flat vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hbnn_hw.ops.base import Array, Tensor, UnemittedOp
+from hbnn_hw.types import TensorType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flatten(UnemittedOp):
+    """``y[(r * columns + c) * channels + k] = x[r, c, k]``: the order of the stream stays.
+
+    PyTorch flattens one channel after the other; capture permutes what reads the vector to make up for it.
+    """
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """An image becomes a vector of the same elements."""
+        (source,) = inputs
+        return TensorType((source.n_elements,), source.element)
+
+    def compute(self, *inputs: Tensor) -> Array:
+        """Return the values in their order; the form of the elements stays."""
+        (source,) = inputs
+        leading = source.data.ndim - len(source.type.shape)
+        return source.data.reshape(*source.data.shape[:leading], source.type.n_elements)
