@@ -25,11 +25,11 @@ def with_rate(config: TrainConfig, method: Method) -> TrainConfig:
 def _rows(hidden: tuple[int, ...]) -> tuple[tuple[str, str, Method, Network], ...]:
     """(name, label, method, builder) of every row."""
     return (
+        ("float", "float", Method.FLOAT, perceptron(Method.FLOAT, hidden)),
         ("bnn", "BNN", Method.BNN, perceptron(Method.BNN, hidden)),
         ("hbnn", "HBNN 1.4", Method.HBNN, perceptron(Method.HBNN, hidden, distribution=dist_from_avg(1.4))),
         ("slb", "SLB k = 1", Method.SLB, perceptron(Method.SLB, hidden)),
         ("flexor", "FleXOR 8/10", Method.FLEXOR, perceptron(Method.FLEXOR, hidden)),
-        ("float", "float", Method.FLOAT, perceptron(Method.FLOAT, hidden)),
         ("hbnn12", "HBNN 1.2", Method.HBNN, perceptron(Method.HBNN, hidden, distribution=dist_from_avg(1.2))),
         ("hbnn20", "HBNN 2", Method.HBNN, perceptron(Method.HBNN, hidden, distribution=dist_from_avg(2.0))),
         ("slb2", "SLB k = 2", Method.SLB, perceptron(Method.SLB, hidden, slb_bits=2)),

@@ -9,7 +9,6 @@ from hbnn_hw.data import DatasetName
 from hbnn_hw.nn import (
     BnnSpec,
     FlexorSpec,
-    FloatSpec,
     HbnnSpec,
     LayerSpec,
     Loss,
@@ -36,16 +35,6 @@ def _hbnn(bits: float) -> Network:
     return quantized(inner, distribution, layers)
 
 
-def _mixed() -> Network:
-    layers: dict[str, LayerSpec] = {
-        "conv1": BnnSpec(padding=PADDING),
-        "conv2": HbnnSpec(padding=PADDING),
-        "fc3": FlexorSpec(),
-        "fc4": SlbSpec(bits=2),
-    }
-    return quantized(FloatSpec(), layers=layers)
-
-
 _ROWS: tuple[tuple[str, str, Method, Network], ...] = (
     ("float", "float", Method.FLOAT, small_cnn),
     ("bnn", "BNN 1/1", Method.BNN, quantized(BnnSpec(padding=PADDING))),
@@ -54,7 +43,6 @@ _ROWS: tuple[tuple[str, str, Method, Network], ...] = (
     ("hbnn20", "HBNN 2/2", Method.HBNN, _hbnn(2.0)),
     ("slb", "SLB 1/1", Method.SLB, quantized(SlbSpec(padding=PADDING))),
     ("flexor", "FleXOR 0.8/1", Method.FLEXOR, quantized(FlexorSpec(padding=PADDING))),
-    ("mixed", "BNN, HBNN, FleXOR, SLB by layer", Method.OTHER, _mixed()),
 )
 
 

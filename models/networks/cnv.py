@@ -22,7 +22,7 @@ def cnv(
     Parameters
     ----------
     image_shape, input_bits, flat
-        See :class:`~models.networks.blocks.Stack`; sides of at least 30.
+        See :class:`~models.networks.blocks.Stack`; sides of at least 32.
     n_classes
         Outputs.
     width
