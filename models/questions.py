@@ -163,7 +163,7 @@ FLEXOR_ACTIVATIONS = (
 )
 
 WORD_SCHEME = XorScheme(n_in=13, n_out=16)
-"""16 outputs a slice: a word of PE = 1, SIMD = 16, which divides 784 and 256."""
+"""16 outputs a slice: a word of PE = 2, SIMD = 8, which divide all layers."""
 FLEXOR_ORDERS = _recipes(
     Method.FLEXOR,
     (
@@ -171,8 +171,8 @@ FLEXOR_ORDERS = _recipes(
         ("flexor_row_order", "row-major", _flexor(scheme=WORD_SCHEME, order=FlattenOrder.ROW_MAJOR)),
         (
             "flexor_word_order",
-            "words of PE = 1, SIMD = 16",
-            _flexor(scheme=WORD_SCHEME, order=FlattenOrder.WORD, simd=16),
+            "words of PE = 2, SIMD = 8",
+            _flexor(scheme=WORD_SCHEME, order=FlattenOrder.WORD, pe=2, simd=8),
         ),
     ),
 )

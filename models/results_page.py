@@ -78,8 +78,9 @@ def table(study: Study) -> str:
     head = f"## {study.title}\n\n{study.text}\n\n"
     rules = f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}\n"
     lines = "".join(row(recipe, runs, present[0][1]) for recipe, runs in present)
+    answer = f"\n{study.answer}\n" if study.answer else ""
     picture = f"\n![{study.title}](results/{study.name}.svg)\n\n"
-    return head + rules + lines + picture
+    return head + rules + lines + answer + picture
 
 
 def page() -> str:

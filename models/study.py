@@ -27,6 +27,8 @@ class Study:
         One row each, the row to compare with first.
     seeds
         Training seeds, one run each.
+    answer
+        What the runs say; to be read again when they are repeated with other settings.
     """
 
     name: str
@@ -34,3 +36,4 @@ class Study:
     text: str
     recipes: tuple[Recipe, ...]
     seeds: tuple[int, ...] = SEEDS
+    answer: str = ""
