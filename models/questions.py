@@ -241,7 +241,7 @@ BNN_ACTIVATIONS = (
     ),
 )
 
-MIXED_METHODS = _recipes(
+_MIXED = _recipes(
     Method.OTHER,
     [
         (
@@ -252,4 +252,12 @@ MIXED_METHODS = _recipes(
             ),
         )
     ],
+)
+
+MIXED_METHODS = (
+    _as(_BNN, "BNN throughout"),
+    _as(SPLITS[0], "HBNN 1.4 throughout"),
+    _as(_FLEXOR, "FleXOR 8/10 throughout"),
+    _as(SLB_NORMS[0], "SLB k = 1 throughout"),
+    *_MIXED,
 )
