@@ -47,7 +47,7 @@ def multi_level(
     source = Planes(tuple(1 << p for p in range(n_bits)))
     for index, (columns, rows, bits) in enumerate(zip(sizes, sizes[1:], code_bits, strict=False), start=1):
         planes = random_weights(rng, rows, columns, **weights)
-        reach = accumulator_range(planes, source)
+        reach = accumulator_range(planes, source.largest)
         thresholds = random_thresholds(rng, rows, bits, reach.low, reach.high)
         nodes.append(Node(f"fc{index}", Mvtu(weights=planes, thresholds=thresholds), (nodes[-1].name,)))
         source = thresholds.output
