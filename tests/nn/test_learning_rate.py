@@ -87,7 +87,7 @@ def test_the_rate_halves_in_the_step_in_which_s_tanh_doubles():
         (lambda: TrainConfig(epochs=1, warm_up=1.5), "warm_up must lie in 0..1, not 1.5"),
         (
             lambda: TrainConfig(epochs=1, validation_images=-1),
-            "validation_images must not be negative, not -1",
+            "validation_images and calibration_images must not be negative, not -1 and 10000",
         ),
         (lambda: TrainConfig(epochs=1, threads=0), "threads must be at least 1, not 0"),
         (
