@@ -104,7 +104,7 @@ def test_a_missing_gpu_is_named_before_anything_is_trained(digits, monkeypatch):
         train(nn.Identity(), digits, dataclasses.replace(CONFIG, device=Device.CUDA))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("method", [Method.BNN, Method.HBNN, Method.SLB, Method.FLEXOR])
 def test_a_gpu_trains_the_same_weights_each_time(digits, method):
     weights = []
