@@ -16,7 +16,6 @@ from hbnn_hw.capture.sequential import identifier
 from hbnn_hw.errors import MismatchError
 from hbnn_hw.graph import Graph
 from hbnn_hw.ops import Tensor
-from hbnn_hw.planes import decode
 from hbnn_hw.types import Planes
 
 
@@ -42,7 +41,7 @@ class Equivalence:
 def _numbers(tensor: Tensor) -> NDArray[np.generic]:
     """Plain numbers of a golden value: planes are decoded."""
     if isinstance(tensor.type.element, Planes):
-        return decode(tensor.data, tensor.type.element.scales)
+        return tensor.type.element.values(tensor.data)
     return tensor.data
 
 

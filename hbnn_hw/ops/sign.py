@@ -9,7 +9,7 @@ import numpy as np
 
 from hbnn_hw.errors import RangeError
 from hbnn_hw.ops.base import Array, HostOp, Tensor
-from hbnn_hw.types import Planes, Reals, TensorType
+from hbnn_hw.types import Integers, Planes, Reals, TensorType
 
 
 class SignOfZero(Enum):
@@ -29,10 +29,10 @@ class Sign(HostOp):
     zero: SignOfZero
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """Reals become one bipolar plane."""
+        """Reals or integers become one bipolar plane."""
         (source,) = inputs
-        if not isinstance(source.element, Reals):
-            raise RangeError(f"the sign activation needs reals, not {source.element}")
+        if not isinstance(source.element, Reals | Integers):
+            raise RangeError(f"the sign activation needs reals or integers, not {source.element}")
         return TensorType(source.shape, Planes((1,)))
 
     def compute(self, *inputs: Tensor) -> Array:
