@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hbnn_hw.errors import GraphError
-from hbnn_hw.ops import HardwareOp, Op, Tensor, UnemittedOp
+from hbnn_hw.ops import Dense, HardwareOp, Mvtu, Op, Tensor, UnemittedOp
 from hbnn_hw.ops.base import Array
 from hbnn_hw.types import Integers, Planes, TensorType
 
@@ -144,20 +144,31 @@ class Graph:
     @property
     def is_emittable(self) -> bool:
         """Whether the back ends know all operators of the network, once it is lowered."""
-        return not any(isinstance(node.op, UnemittedOp) for node in self.nodes)
+        return not self._unemitted()
 
     def check_emittable(self) -> None:
         """Raise GraphError, naming all such nodes, if operators have no hardware form yet."""
-        offenders = [
-            f"'{node.name}' ({type(node.op).__name__})"
-            for node in self.nodes
-            if isinstance(node.op, UnemittedOp)
-        ]
+        offenders = self._unemitted()
         if offenders:
             raise GraphError(
                 f"no back end emits {', '.join(offenders)} yet; 'evaluate' and 'inspect' work on this "
                 "network, export and estimates need one of linear layers"
             )
+
+    def _unemitted(self) -> list[str]:
+        """Name the nodes that no back end emits: their operators, or the kind of their inputs."""
+        return [
+            f"'{node.name}' ({type(node.op).__name__})"
+            for node in self.nodes
+            if isinstance(node.op, UnemittedOp) or self._reads_other_than_planes(node)
+        ]
+
+    def _reads_other_than_planes(self, node: Node) -> bool:
+        """Tell whether a matrix product reads integers, or planes that not all elements have."""
+        if not isinstance(node.op, Dense | Mvtu):
+            return False
+        element = self.source_type(node).element
+        return not isinstance(element, Planes) or element.mask is not None
 
     @property
     def is_scheduled(self) -> bool:

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 EXACT_FLOAT32 = 1 << 24
 """Integers below this, and all sums that stay below it, are exact in float32."""
 
+LARGEST_ACCUMULATOR = 1 << 29
+"""Integers below this, times any float32, are exact in float64."""
+
 
 class _DeployedWeights(nn.Module):
     """What a layer over integers has, whatever its shape: planes, masks, and the integers they make.
@@ -21,6 +24,8 @@ class _DeployedWeights(nn.Module):
         Buffers, uint8 (planes, out, ...).
     weight
         Buffer derived from them, float32 (out, ...) holding integers.
+    wide
+        Whether sums may reach 2^24, so that they need float64.
     """
 
     bits: Tensor
@@ -30,6 +35,7 @@ class _DeployedWeights(nn.Module):
     def __init__(self, bits: Tensor, mask: Tensor, coefficients: tuple[int, ...]) -> None:
         super().__init__()
         self.coefficients = coefficients
+        self.wide = False
         self.register_buffer("bits", bits)
         self.register_buffer("mask", mask)
         self.register_buffer("weight", self._values().to(torch.float32), persistent=False)
@@ -64,7 +70,8 @@ class DeployedLinear(_DeployedWeights):
 
     Notes
     -----
-    Exact if every ``sum_j |W[r, j]| · max|x|`` is below 2^24; :func:`hbnn_hw.nn.deploy` has checked that.
+    Exact if every ``sum_j |W[r, j]| · max|x|`` is below 2^24, or the layer is wide; :func:`hbnn_hw.nn.deploy`
+    has checked that.
     """
 
     @property
@@ -78,8 +85,9 @@ class DeployedLinear(_DeployedWeights):
         return self.bits.shape[1]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map integers (batch, in) of any float dtype to float32 integers (batch, out)."""
-        return F.linear(x.to(torch.float32), self.weight)
+        """Map integers (batch, in) of any float dtype to (batch, out), float32 or, if wide, float64."""
+        dtype = torch.float64 if self.wide else torch.float32
+        return F.linear(x.to(dtype), self.weight.to(dtype))
 
     def extra_repr(self) -> str:
         """Show shape and coefficients in the module's text form."""
@@ -144,13 +152,13 @@ class DeployedConv2d(_DeployedWeights):
         return super().largest_accumulator(max(input_bound, abs(self.border) if any(self.padding) else 0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map integers (batch, in, height, width) to float32 integers (batch, out, height', width')."""
+        """Map integers (batch, in, height, width) to (batch, out, height', width')."""
         vertical, horizontal = self.padding
         padded = F.pad(
             x.to(torch.float64), (horizontal, horizontal, vertical, vertical), value=float(self.border)
         )
         sums = F.conv2d(padded, self.weight.to(torch.float64), stride=self.stride, groups=self.groups)
-        return sums.to(torch.float32)
+        return sums if self.wide else sums.to(torch.float32)
 
     def extra_repr(self) -> str:
         """Show shape and coefficients in the module's text form."""

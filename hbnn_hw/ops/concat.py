@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hbnn_hw.errors import RangeError, ShapeError
-from hbnn_hw.ops.base import Array, Tensor, UnemittedOp
-from hbnn_hw.types import Element, Integers, PlaneMask, Planes, Reals, TensorType
+from hbnn_hw.errors import ShapeError
+from hbnn_hw.ops.base import Array, Tensor, UnemittedOp, integers_of, range_of
+from hbnn_hw.types import Element, Integers, PlaneMask, Planes, TensorType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concat(UnemittedOp):
     """``y[..., k]`` runs through the channels (last axis) of the first input, then the second, and so on.
 
-    All inputs are integers, or all are planes of the same scales; the numbers stay as they are.
+    Planes of the same scales stay planes; of anything else the integers are taken.
     """
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -27,20 +27,17 @@ class Concat(UnemittedOp):
         return TensorType((*inputs[0].shape[:-1], channels), _joined(inputs))
 
     def compute(self, *inputs: Tensor) -> Array:
-        """Return the values in their own form."""
-        return np.concatenate([tensor.data for tensor in inputs], axis=-1)
+        """Return bits uint8 (batch, planes, ..., channels) or int64 (batch, ..., channels)."""
+        if isinstance(_joined(tuple(tensor.type for tensor in inputs)), Planes):
+            return np.concatenate([tensor.data for tensor in inputs], axis=-1)
+        return np.concatenate([integers_of(tensor) for tensor in inputs], axis=-1)
 
 
 def _joined(inputs: tuple[TensorType, ...]) -> Element:
-    elements = [value.element for value in inputs]
-    if all(isinstance(element, Reals) for element in elements):
-        return Reals()
-    integers = [element for element in elements if isinstance(element, Integers)]
-    if len(integers) == len(elements):
-        return Integers(min(r.low for r in integers), max(r.high for r in integers))
-    planes = [element for element in elements if isinstance(element, Planes)]
-    if len(planes) < len(elements) or any(element.scales != planes[0].scales for element in planes):
-        raise RangeError("a concatenation needs integers only, or planes of the same scales only")
+    planes = [value.element for value in inputs if isinstance(value.element, Planes)]
+    if len(planes) < len(inputs) or any(element.scales != planes[0].scales for element in planes):
+        ranges = [range_of(value) for value in inputs]
+        return Integers(min(r.low for r in ranges), max(r.high for r in ranges))
     masks = [_mask(element, value) for element, value in zip(planes, inputs, strict=True)]
     return Planes(planes[0].scales, PlaneMask.of(np.concatenate(masks, axis=-1)))
 

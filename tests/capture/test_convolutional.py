@@ -184,7 +184,7 @@ def test_a_border_between_the_steps_of_the_inputs_is_refused():
     with pytest.raises(
         CaptureError, match=r"the border of 'c' \(BinaryConv2d\) must be .* use Padding\.MASKED"
     ):
-        _border("c", conv, Integers(0.3, 5))
+        _border("c", conv, Integers(scale=0.3, low=-5, high=5, spread=1.0))
 
 
 def test_negative_row_scales_take_the_largest_real_sum_when_pooled():
