@@ -28,13 +28,18 @@ class FixedPoint:
     high: int
 
 
-def step_for(spread: Reals, error: float) -> float:
-    """Return the largest power of two that is at most ``error`` times the root mean square of ``spread``.
+FINER = 8
+"""Fixed-point numbers are so much finer than plane scales: their bits cost adders, not popcounts."""
 
-    Rounding to the nearest multiple is then off by at most half of that share of what the values vary by.
+
+def step_for(spread: Reals, scale_error: float) -> float:
+    """Return the step of fixed-point numbers that vary by ``spread``: a power of two.
+
+    It is at most ``scale_error / FINER`` of the root mean square, so that rounding to the nearest multiple is
+    off by at most half of that.
     """
     rms = float(np.sqrt(np.mean(np.square(spread))))
-    return 2.0 ** math.floor(math.log2(error * rms)) if rms > 0 else 1.0
+    return 2.0 ** math.floor(math.log2(scale_error / FINER * rms)) if rms > 0 else 1.0
 
 
 def fixed_point(lines: Lines, step: float) -> FixedPoint:
