@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
@@ -84,6 +85,11 @@ class Lowering:
         self._sources[node] = sources
         return node
 
+    def _free(self, name: str) -> str:
+        """Return a name that the twin does not have yet: one function may be needed in several places."""
+        candidates = (name if n == 1 else f"{name}_{n}" for n in count(1))
+        return next(free for free in candidates if free.replace(".", "_") not in self._twin)
+
     def lines(self, layer: Layer, value: Value) -> Lines:
         """Return a value as a function of its integers; raise CaptureError if it is not one."""
         if isinstance(value.stage, Lines):
@@ -102,7 +108,7 @@ class Lowering:
             assert isinstance(value.stage, Lines | Integers)
             assert value.shape is not None
             stage = value.stage if isinstance(value.stage, Lines) else _as_lines(value.stage, value.shape[0])
-            name = stage.label or f"{value.node}_affine"
+            name = self._free(stage.label or f"{value.node}_affine")
             self._affines[value] = self.put(name, _affine(name, stage), value.node)
         return self._affines[value]
 
@@ -122,9 +128,7 @@ class Lowering:
 
     def _rescaled(self, value: Value, lines: Lines, step: float) -> Value:
         form = fixed_point(lines, step)
-        name = f"{lines.label or value.node}_fixed"
-        while name.replace(".", "_") in self._twin:
-            name += "_again"
+        name = self._free(f"{lines.label or value.node}_fixed")
         node = self.put(
             name, DeployedRescale(form.multipliers, form.offsets, lines.knees, form.shift), value.node
         )

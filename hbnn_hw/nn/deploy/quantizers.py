@@ -52,13 +52,17 @@ def add_hbnn_activation(lowering: Lowering, layer: Layer) -> Value:
     module, value = layer.module, layer.input
     assert isinstance(module, HbnnActivation)
     lowering.lines(layer, value)
-    n_planes = int(module.bit_map.max())
+    # A plane of scale 0 adds nothing: what it would have split was exact without it.
+    n_planes = min(int(module.bit_map.max()), int((module.mu > 0).sum()))
     if n_planes < 1:
-        raise CaptureError(f"the map of {layer.title} must give at least one position a bit")
+        raise CaptureError(
+            f"{layer.title} must have a position with a bit, and a scale above 0; train it, or call "
+            "calibrate_activations"
+        )
     try:
         scales = integer_scales(module.mu[:n_planes].tolist(), lowering.scale_error)
     except RangeError as error:
-        raise CaptureError(f"{layer.title}: {error}; train it, or call calibrate_activations") from error
+        raise CaptureError(f"{layer.title}: {error}") from error
     mu = [scales.factor * c for c in scales.coefficients]
     boundaries = residual_boundaries(mu)
     planes = torch.arange(n_planes, 0, -1).view(-1, *[1] * module.bit_map.dim())
