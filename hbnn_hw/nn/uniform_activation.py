@@ -152,8 +152,9 @@ class UniformActivation(nn.Module):
 
     def check_buffers(self) -> None:
         """Raise ValueError if alpha, and with it the step, is not finite and positive."""
-        if not 0.0 < float(self.alpha) < math.inf:
-            raise ValueError(f"alpha must be finite and positive, not {float(self.alpha)}")
+        alpha = float(self.alpha.detach())
+        if not 0.0 < alpha < math.inf:
+            raise ValueError(f"alpha must be finite and positive, not {alpha!r}")
 
     def extra_repr(self) -> str:
         """Show the configuration in the module's text form."""
