@@ -188,13 +188,13 @@ class QuantizedConv(QuantizedLayer):
         return config
 
 
-def _sizes(sizes: Sizes, name: str, smallest: int, n: int, most: int = 0) -> tuple[int, ...]:
-    """Return ``n`` numbers, or ``most`` if there are as many; a single number stands for ``n``."""
-    found = (sizes,) * n if isinstance(sizes, int) else tuple(sizes)
-    if len(found) not in (n, most) or any(type(size) is not int or size < smallest for size in found):
-        choices = [f"a whole number from {smallest}", *(_COUNTS[k] for k in (n, most) if k > 1)]
-        tuples = f", or {' or '.join(choices[1:])} of them" if choices[1:] else ""
-        raise ValueError(f"{name} must be {choices[0]}{tuples}, not {sizes!r}")
+def _sizes(sizes: Sizes, name: str, smallest: int, *lengths: int) -> tuple[int, ...]:
+    """Return as many numbers as one of ``lengths`` says; a single number stands for the first of them."""
+    found = (sizes,) * lengths[0] if isinstance(sizes, int) else tuple(sizes)
+    if len(found) not in lengths or any(type(size) is not int or size < smallest for size in found):
+        several = " or ".join(_COUNTS[length] for length in lengths if length > 1)
+        choices = f"a whole number from {smallest}" + (f", or {several} of them" if several else "")
+        raise ValueError(f"{name} must be {choices}, not {sizes!r}")
     return found
 
 

@@ -133,6 +133,7 @@ def test_a_lines_window_has_one_row(padding, short, sides):
     [
         ({"kernel_size": (3, 3)}, r"kernel_size must be a whole number from 1, not \(3, 3\)"),
         ({"stride": 0}, "stride must be a whole number from 1, not 0"),
+        ({"stride": ()}, r"stride must be a whole number from 1, not \(\)"),
         ({"dilation": True}, "dilation must be a whole number from 1, not True"),
         ({"padding": (1, 2, 3)}, "padding must be a whole number from 0, or two of them, not"),
         ({"padding": (0, 1)}, "must say what it pads with"),
