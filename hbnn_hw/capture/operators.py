@@ -91,14 +91,14 @@ def _dense(module: nn.Module, place: Place) -> Op:
 def _convolution(module: nn.Module, place: Place) -> Op:
     assert isinstance(module, DeployedConv2d)
     bits, mask = (_kernel_columns(planes.numpy()) for planes in (module.bits, module.mask))
-    vertical, horizontal = module.padding
     return Convolution(
         weights=WeightPlanes.from_bits(bits, mask, module.coefficients),
         kernel=module.kernel_size,
         stride=module.stride,
-        padding=(vertical, vertical, horizontal, horizontal),
+        padding=module.frame,
         border=module.border,
         groups=module.groups,
+        dilation=module.dilation,
     )
 
 

@@ -102,8 +102,10 @@ class DeployedConv2d(_DeployedWeights):
     ----------
     bits, mask, coefficients
         See :class:`DeployedLinear`; the planes are (planes, out, in / groups, height, width).
-    stride, padding
+    stride, dilation
         (vertical, horizontal).
+    frame
+        Pixels around the image (top, bottom, left, right).
     border
         Integer that stands around the image; 0 leaves the sum.
     groups
@@ -122,13 +124,15 @@ class DeployedConv2d(_DeployedWeights):
         coefficients: tuple[int, ...],
         *,
         stride: tuple[int, int] = (1, 1),
-        padding: tuple[int, int] = (0, 0),
+        dilation: tuple[int, int] = (1, 1),
+        frame: tuple[int, int, int, int] = (0, 0, 0, 0),
         border: int = 0,
         groups: int = 1,
     ) -> None:
         super().__init__(bits, mask, coefficients)
         self.stride = stride
-        self.padding = padding
+        self.dilation = dilation
+        self.frame = frame
         self.border = border
         self.groups = groups
 
@@ -149,21 +153,21 @@ class DeployedConv2d(_DeployedWeights):
 
     def largest_accumulator(self, input_bound: int) -> int:
         """Return the largest ``|y|`` that inputs up to ``input_bound`` and the border can give."""
-        return super().largest_accumulator(max(input_bound, abs(self.border) if any(self.padding) else 0))
+        return super().largest_accumulator(max(input_bound, abs(self.border) if any(self.frame) else 0))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map integers (batch, in, height, width) to (batch, out, height', width')."""
-        vertical, horizontal = self.padding
-        padded = F.pad(
-            x.to(torch.float64), (horizontal, horizontal, vertical, vertical), value=float(self.border)
-        )
-        sums = F.conv2d(padded, self.weight.to(torch.float64), stride=self.stride, groups=self.groups)
+        top, bottom, left, right = self.frame
+        framed = F.pad(x.to(torch.float64), (left, right, top, bottom), value=float(self.border))
+        weight = self.weight.to(torch.float64)
+        sums = F.conv2d(framed, weight, stride=self.stride, dilation=self.dilation, groups=self.groups)
         return sums if self.wide else sums.to(torch.float32)
 
     def extra_repr(self) -> str:
         """Show shape and coefficients in the module's text form."""
         shape = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
-        window = f"stride={self.stride}, padding={self.padding}, border={self.border}, groups={self.groups}"
+        window = f"stride={self.stride}, dilation={self.dilation}, frame={self.frame}, border={self.border}"
+        window += f", groups={self.groups}"
         return f"{shape}, {window}, coefficients={self.coefficients}"
 
 

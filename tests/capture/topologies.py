@@ -142,6 +142,27 @@ def subsample(b):
     return b.put(Subsample((b.one_of(1, 2), b.one_of(1, 2, 3))), source[1], source)
 
 
+def uniform(b):
+    source = b.pick(REALS, SUMS)
+    bits, signed = b.one_of(2, 3, 4), b.one_of(False, True)
+    layer = hnn.UniformActivation(bits, signed=signed, narrow=signed and b.one_of(False, True), step=0.25)
+    return source and b.put(layer, CODES, source)
+
+
+def framed_conv(b):
+    """A dilated convolution with a frame of its own on every side."""
+    source = b.pick(CODES, SUMS)
+    channels, rows, columns = source[2]
+    frame = tuple(b.one_of(0, 1, 2, 3) for _ in range(4))
+    span = (rows + frame[0] + frame[1], columns + frame[2] + frame[3])
+    dilation = tuple(b.one_of(*range(1, max(1, s - 1) + 1)) for s in span)
+    kernel = tuple(2 if s > d else 1 for s, d in zip(span, dilation, strict=True))
+    layer = b.one_of(*CONVS)(
+        channels, b.one_of(1, 2, 3), kernel, padding=frame, dilation=dilation, padding_value=Padding.MASKED
+    )
+    return b.put(layer, REALS, source)
+
+
 ACTIONS = (
     conv,
     conv,
@@ -151,6 +172,8 @@ ACTIONS = (
     bend,
     sign,
     heterogeneous,
+    uniform,
+    framed_conv,
     max_pool,
     average,
     residual,

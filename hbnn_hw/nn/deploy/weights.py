@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hbnn_hw.errors import CaptureError, RangeError, ShapeError
-from hbnn_hw.nn.conv import Padding, QuantizedConv2d
+from hbnn_hw.nn.conv import Padding, QuantizedConv
 from hbnn_hw.nn.deploy.lines import Lines, Reals
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering, reals, title
 from hbnn_hw.nn.deploy.stages import Codes, Integers, Value
@@ -45,10 +45,12 @@ def add_linear(lowering: Lowering, layer: Layer) -> Value:
 def add_convolution(lowering: Lowering, layer: Layer) -> Value:
     """Turn a quantized convolution into one over integers."""
     module, value = layer.module, layer.input
-    assert isinstance(module, QuantizedConv2d)
+    assert isinstance(module, QuantizedConv)
     stage = _integers(layer)
     sides = _output_sides(layer)
     bits, mask, coefficients, scale = _integer_planes(layer.name, module, lowering.scale_error)
+    if module.n_dimensions == 1:
+        bits, mask = bits.unsqueeze(-2), mask.unsqueeze(-2)  # a sequence is an image of one row
     # The same function with all scales positive, so that integers rise with what they stand for: the
     # largest of several real sums is then the largest integer, whatever is pooled before the norm.
     falling = torch.from_numpy(scale < 0).view(1, -1, 1, 1, 1)
@@ -56,8 +58,9 @@ def add_convolution(lowering: Lowering, layer: Layer) -> Value:
         torch.where(falling, mask - bits, bits),
         mask,
         coefficients,
-        stride=module.stride,
-        padding=module.padding,
+        stride=module.window.stride,
+        dilation=module.window.dilation,
+        frame=module.frame,
         border=_border(layer.name, module, stage),
         groups=module.groups,
     )
@@ -90,7 +93,7 @@ def _sums(module: QuantizedLayer, stage: Integers, scale: Reals, weight: Tensor,
 
 def _output_sides(layer: Layer) -> tuple[int, int]:
     module, image = layer.module, layer.input.image
-    assert isinstance(module, QuantizedConv2d)
+    assert isinstance(module, QuantizedConv)
     if image is None:
         raise CaptureError(
             f"{layer.title} must read images; put nn.Unflatten(1, (channels, rows, columns)) at the "
@@ -99,21 +102,20 @@ def _output_sides(layer: Layer) -> tuple[int, int]:
     channels, *sides = image
     if channels != module.in_channels:
         raise ShapeError(f"{layer.title} must have {channels} channels, not {module.in_channels}")
-    (vertical, horizontal), (rows, columns) = module.padding, sides
+    (rows, columns), window = sides, module.window
     try:
-        padding = (vertical, vertical, horizontal, horizontal)
-        return output_sides((rows, columns), module.kernel_size, module.stride, padding)
+        return output_sides((rows, columns), window.kernel, window.stride, window.frame, window.dilation)
     except ShapeError as error:
         raise ShapeError(f"{layer.title}: {error}") from error
 
 
-def _border(name: str, module: QuantizedConv2d, stage: Integers) -> int:
+def _border(name: str, module: QuantizedConv, stage: Integers) -> int:
     """Return the border on the scale of the integers that the layer reads.
 
     Next to pixels of b bits, which are odd multiples of 2^-b, a border of -1 is -2^b: one step beyond the
     darkest pixel. It is no code, but an integer like any other.
     """
-    if not any(module.padding) or module.padding_value is None:
+    if not any(module.frame) or module.padding_value is None:
         return 0
     real = _BORDERS[module.padding_value]
     border = (real - stage.offset) / stage.scale
