@@ -10,6 +10,7 @@ from hbnn_hw.errors import GraphError
 from hbnn_hw.ops import HardwareOp, Op, Tensor, UnemittedOp
 from hbnn_hw.ops.base import Array
 from hbnn_hw.types import Integers, Planes, TensorType
+from hbnn_hw.weights import WeightPlanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,17 @@ class Node:
                 f"'{self.name}' is a {type(self.op).__name__}, which no back end emits; lower the graph"
             )
         return self.op
+
+    @property
+    def missing_form(self) -> str | None:
+        """What the operator is that no back end emits yet; None if they know it."""
+        name = type(self.op).__name__
+        if isinstance(self.op, UnemittedOp):
+            return name
+        weights = getattr(self.op, "weights", None)
+        if isinstance(weights, WeightPlanes) and weights.row_coefficients is not None:
+            return f"{name} with one coefficient for each plane and row"
+        return None
 
 
 @dataclass(frozen=True)
@@ -127,32 +139,22 @@ class Graph:
     def check(self) -> None:
         """Check types, ranges and, between scheduled hardware nodes, stream widths; raise GraphError."""
         _ = self.types, self.output_name
+        if not self.is_scheduled:
+            return
+        producers = {node.name: node for node in self.hardware_nodes}
         for node in self.hardware_nodes:
             for name in node.inputs:
-                self._check_stream(node, name)
-
-    def _check_stream(self, node: Node, name: str) -> None:
-        producer = next((other for other in self.hardware_nodes if other.name == name), None)
-        if producer is None or not self.is_scheduled:
-            return
-        if producer.hardware.lanes_out != node.hardware.lanes_in:
-            raise GraphError(
-                f"'{node.name}' reads {node.hardware.lanes_in} lanes a beat, "
-                f"but '{producer.name}' writes {producer.hardware.lanes_out}"
-            )
+                if name in producers:
+                    _check_stream(producers[name], node)
 
     @property
     def is_emittable(self) -> bool:
         """Whether the back ends know all operators of the network, once it is lowered."""
-        return not any(isinstance(node.op, UnemittedOp) for node in self.nodes)
+        return all(node.missing_form is None for node in self.nodes)
 
     def check_emittable(self) -> None:
         """Raise GraphError, naming all such nodes, if operators have no hardware form yet."""
-        offenders = [
-            f"'{node.name}' ({type(node.op).__name__})"
-            for node in self.nodes
-            if isinstance(node.op, UnemittedOp)
-        ]
+        offenders = [f"'{node.name}' ({form})" for node in self.nodes if (form := node.missing_form)]
         if offenders:
             raise GraphError(
                 f"no back end emits {', '.join(offenders)} yet; 'evaluate' and 'inspect' work on this "
@@ -185,6 +187,14 @@ class Graph:
                 f"  {node.name} : {type_text(self.types[node.name])} = {op}({', '.join(node.inputs)})"
             )
         return "\n".join(lines) + "\n"
+
+
+def _check_stream(producer: Node, node: Node) -> None:
+    if producer.hardware.lanes_out != node.hardware.lanes_in:
+        raise GraphError(
+            f"'{node.name}' reads {node.hardware.lanes_in} lanes a beat, "
+            f"but '{producer.name}' writes {producer.hardware.lanes_out}"
+        )
 
 
 def type_text(value: TensorType) -> str:
