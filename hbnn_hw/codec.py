@@ -240,7 +240,7 @@ def _decode_fields(document: Json, cls: type, path: str, source: Source) -> Any:
     unknown = sorted(set(document) - set(names))
     missing = sorted(name for name, required in names.items() if required and name not in document)
     if unknown or missing:
-        raise GraphError(f"{path}: {cls.__name__} has unknown fields {unknown} or lacks {missing}")
+        raise GraphError(f"{path}: {cls.__name__} has unknown fields {unknown!s:.200} or lacks {missing}")
     hints = _hints(cls)
     values = {name: decode(document[name], hints[name], f"{path}.{name}", source) for name in document}
     return cls(**values)

@@ -105,10 +105,10 @@ def _array_of(content: bytes, name: str) -> np.ndarray[Any, Any]:
     """Read one ``.npy``; the header's size is held against the content before anything is allocated."""
     header = _HEADER.match(content)
     if header is None:
-        raise GraphError(f"{name} must be an .npy file of version 1.0 with plain numbers in C order")
+        raise GraphError(f"{name!r:.80} must be an .npy file of version 1.0 with plain numbers in C order")
     dtype = np.dtype(header[1].decode())
     shape = tuple(int(extent) for extent in header[2].split(b",") if extent.strip())
     body = memoryview(content)[header.end() :]
     if prod(shape) * dtype.itemsize != len(body):
-        raise GraphError(f"{name} must hold {shape} numbers; its header and content disagree")
+        raise GraphError(f"{name!r:.80} must hold {shape} numbers; its header and content disagree")
     return np.frombuffer(body, dtype=dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)

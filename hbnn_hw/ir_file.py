@@ -35,6 +35,9 @@ LARGEST_EXPANSION, LEAST_ALLOWANCE = 256, 1 << 20
 LARGEST_GRAPH = 10_000
 """Nodes of the largest graph that is read."""
 
+LONGEST_NAME = 1000
+"""Characters of the longest name that is read."""
+
 _DAMAGE = (
     zipfile.BadZipFile,
     struct.error,
@@ -96,16 +99,23 @@ def _graph_of(document: Any, arrays: Arrays, allowance: int) -> Graph:
         raise GraphError(f"nodes must be a list of at most {LARGEST_GRAPH}")
     shape = decode(entry["shape"], tuple[int, ...], "input.shape", source)
     low, high = (decode(entry[key], int, f"input.{key}", source) for key in ("low", "high"))
-    name, input_name = (decode(owner["name"], str, "name", source) for owner in (document, entry))
+    name, input_name = (_name_of(owner["name"], "name", source) for owner in (document, entry))
     input_type = TensorType(shape, Integers(low, high))
     return Graph(name, input_name, input_type, tuple(_node_of(item, source) for item in nodes))
 
 
+def _name_of(item: Any, path: str, source: Source) -> str:
+    name: str = decode(item, str, path, source)
+    if not name.isprintable() or len(name) > LONGEST_NAME:
+        raise GraphError(f"{path} must be up to {LONGEST_NAME} printable characters, not {name!r:.60}")
+    return name
+
+
 def _node_of(item: Any, source: Source) -> Node:
-    name = decode(item["name"], str, "the name of a node", source)
+    name = _name_of(item["name"], "the name of a node", source)
     kind = decode(item["op"], str, f"{name}.op", source)
     if kind not in OPS:
-        raise GraphError(f"'{name}': unknown operator {kind!r}; this release knows {', '.join(OPS)}")
+        raise GraphError(f"'{name}': unknown operator {kind!r:.60}; this release knows {', '.join(OPS)}")
     inputs = decode(item["inputs"], tuple[str, ...], f"{name}.inputs", source)
     op: Op = decode_dataclass(item["attributes"], OPS[kind], name, source)
     if isinstance(op, Mvtu) and op.folding is not None:

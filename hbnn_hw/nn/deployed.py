@@ -35,7 +35,7 @@ class _DeployedWeights(nn.Module):
         self.register_buffer("weight", self._values(), persistent=False)
 
     def _values(self) -> Tensor:
-        """Return the integers, float32 (out, ...), plane by plane: millions of weights have no room for more."""
+        """Return the integers, float32 (out, ...), plane by plane, because there may be 40 million."""
         values = torch.zeros(self.bits.shape[1:], dtype=torch.float32, device=self.bits.device)
         for bits, mask, coefficient in zip(self.bits, self.mask, self.coefficients, strict=True):
             # 2 · bit - mask is the sign, and 0 without the plane, because the bit is 0 there.
