@@ -199,7 +199,7 @@ def _constants(values: Tensor) -> NDArray[np.float32]:
 
 def _permuted(values: NDArray[Scalar], order: Order | None) -> NDArray[Scalar]:
     """Bring the last axis, PyTorch's features, into the IR's order."""
-    return values if order is None else values[..., order]
+    return values if order is None else np.take(values, order, axis=-1)
 
 
 OPERATORS: Mapping[type[nn.Module], Translator] = MappingProxyType(

@@ -38,15 +38,19 @@ class _DeployedWeights(nn.Module):
         self.wide = False
         self.register_buffer("bits", bits)
         self.register_buffer("mask", mask)
-        self.register_buffer("weight", self._values().to(torch.float32), persistent=False)
+        self.register_buffer("weight", self._values(), persistent=False)
 
     def _values(self) -> Tensor:
-        signs = self.mask.to(torch.int64) * (2 * self.bits.to(torch.int64) - 1)
-        return (torch.tensor(self.coefficients).view(-1, *[1] * (signs.dim() - 1)) * signs).sum(0)
+        """Return the integers, float32 (out, ...), plane by plane, because there may be 40 million."""
+        values = torch.zeros(self.bits.shape[1:], dtype=torch.float32, device=self.bits.device)
+        for bits, mask, coefficient in zip(self.bits, self.mask, self.coefficients, strict=True):
+            # 2 · bit - mask is the sign, and 0 without the plane, because the bit is 0 there.
+            values.add_(bits.to(torch.int8).mul_(2).sub_(mask.to(torch.int8)), alpha=coefficient)
+        return values
 
     def largest_accumulator(self, input_bound: int) -> int:
         """Return the largest ``|y|`` that inputs of magnitude up to ``input_bound`` can give."""
-        return int(self._values().abs().flatten(1).sum(dim=1).max()) * input_bound
+        return int(self.weight.abs().flatten(1).sum(dim=1, dtype=torch.float64).max()) * input_bound
 
 
 class DeployedLinear(_DeployedWeights):

@@ -148,7 +148,9 @@ def _inhabited(planes: RealPlanes) -> RealPlanes:
     """Drop planes that no entry has, as small layers do not fill every share of a distribution."""
     keep = planes.signs.flatten(1).any(dim=1)
     row_scale = None if planes.row_scale is None else planes.row_scale.cpu()
-    return RealPlanes(planes.signs[keep].cpu(), planes.mu[keep].cpu(), row_scale)
+    # Not a copy of everything where nothing is dropped.
+    signs, mu = (planes.signs, planes.mu) if keep.all() else (planes.signs[keep], planes.mu[keep])
+    return RealPlanes(signs.cpu(), mu.cpu(), row_scale)
 
 
 def _bias(module: QuantizedLayer) -> Reals:
