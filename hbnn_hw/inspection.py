@@ -113,5 +113,6 @@ def _total_text(layers: list[WeightPlanes]) -> str:
         )
     )
     bits, stored = averages
-    text = f"  {len(layers)} layer{'s' if len(layers) > 1 else ''} with {sum(entries)} weights, {bits:.3f} bits a weight"
+    plural = "s" if len(layers) > 1 else ""
+    text = f"  {len(layers)} layer{plural} with {sum(entries)} weights, {bits:.3f} bits a weight"
     return text + (f", {stored:.3f} stored\n" if stored != bits else "\n")
