@@ -1,4 +1,4 @@
-"""Dot products on packed words, compiled by numba; importing this module needs the extra ``fast``."""
+"""Dot products in loops that numba compiles; importing this module needs the extra ``fast``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from hbnn_hw.planes import Words
+from hbnn_hw.backends.golden.tables import LANES, UNROLLED
+from hbnn_hw.planes import Bits, Words
 
 
 def _count_ones(typing_context: object, word: object) -> tuple[object, Callable[..., object]]:
@@ -92,3 +93,58 @@ def _differences(
 
 
 differences = njit(nogil=True, error_model="numpy")(_differences)
+
+
+def _add_chosen(
+    columns: NDArray[np.int16],
+    choices: Bits,
+    combinations: NDArray[np.int16],
+    groups_per_block: int,
+    sums: NDArray[np.int32],
+) -> None:
+    """Add to every row's sums the combinations of columns that it chooses; see ``tables.py``.
+
+    Parameters
+    ----------
+    columns
+        Inputs, int16 (columns, LANES).
+    choices
+        uint8 (rows, groups), a multiple of UNROLLED groups.
+    combinations
+        int16 (entries, columns of a group).
+    groups_per_block
+        Groups whose sums stay in 16 bits; a multiple of UNROLLED.
+    sums
+        int32 (rows, LANES).
+    """
+    n_entries, together = combinations.shape
+    n_rows, n_groups = choices.shape
+    tables = np.empty((groups_per_block, n_entries, LANES), np.int16)
+    total = np.empty(LANES, np.int16)
+    for first in range(0, n_groups, groups_per_block):
+        n = min(groups_per_block, n_groups - first)
+        for g in range(n):
+            for entry in range(n_entries):
+                tables[g, entry] = 0
+                for column in range(together):
+                    weight = combinations[entry, column]
+                    seen = columns[(first + g) * together + column]
+                    for lane in range(LANES):
+                        tables[g, entry, lane] += weight * seen[lane]
+        for row in range(n_rows):
+            total[:] = 0
+            for g in range(0, n, UNROLLED):
+                a, b = choices[row, first + g], choices[row, first + g + 1]
+                c, d = choices[row, first + g + 2], choices[row, first + g + 3]
+                for lane in range(LANES):
+                    total[lane] += (
+                        tables[g, a, lane]
+                        + tables[g + 1, b, lane]
+                        + tables[g + 2, c, lane]
+                        + tables[g + 3, d, lane]
+                    )
+            for lane in range(LANES):
+                sums[row, lane] += total[lane]
+
+
+add_chosen = njit(nogil=True, error_model="numpy")(_add_chosen)

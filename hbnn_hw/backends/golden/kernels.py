@@ -27,7 +27,7 @@ class DotKernel(Enum):
 
     PACKED = "xnor and popcount on 64-bit words, in numpy"
     FLOAT32 = "float32 matrix products, float64 where sums need it"
-    NUMBA = "xnor and popcount on 64-bit words, compiled by numba"
+    NUMBA = "compiled by numba: xnor and popcount on 64-bit words, or tables where planes are many"
 
 
 def numba_is_installed() -> bool:
@@ -42,20 +42,24 @@ def check_kernel(kernel: DotKernel | None) -> None:
 
 
 def choose_kernel(weights: WeightPlanes, source: Planes, run: int | None = None) -> DotKernel:
-    """Take compiled packed words where numba is installed and they win, matrix products elsewhere.
+    """Take the compiled kernels where numba is installed and words are full, matrix products elsewhere.
 
     Parameters
     ----------
     weights
         The weights of the layer.
     source
-        Planes of its input.
+        Planes of its input; any number.
     run
         Bits that are packed together: the columns of a dense layer, the default, or the channels of an image.
     """
-    few_planes = weights.n_planes * source.n_planes <= MOST_PLANE_PAIRS
     full_words = (run or weights.columns) >= FEWEST_PACKED_BITS
-    return DotKernel.NUMBA if few_planes and full_words and numba_is_installed() else DotKernel.FLOAT32
+    return DotKernel.NUMBA if full_words and numba_is_installed() else DotKernel.FLOAT32
+
+
+def has_few_planes(weights: WeightPlanes, source: Planes) -> bool:
+    """Whether packed words beat what else computes a layer."""
+    return weights.n_planes * source.n_planes <= MOST_PLANE_PAIRS
 
 
 def dot_packed(weights: WeightPlanes, source: Planes, bits: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -79,8 +79,6 @@ class GoldenModel:
     @cached_property
     def _plan(self) -> Plan:
         kernel = self.kernel or DotKernel.FLOAT32
-        if kernel is DotKernel.NUMBA:
-            return self._compiled_plan
         return Plan.of(self.graph, lambda weights, source, run: kernel)
 
     @cached_property

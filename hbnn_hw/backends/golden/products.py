@@ -24,6 +24,10 @@ FEWEST_COLUMNS = 64
 """Shorter sums cost less than taking them apart."""
 
 
+LARGEST_SUMS = 1 << 17
+"""Sums that are taken apart at a time, which is done inside the second-level cache."""
+
+
 @dataclass(frozen=True, slots=True)
 class Numbers:
     """What the elements of an input can be: ``low <= x <= high``, all odd or of any parity.
@@ -147,7 +151,9 @@ class Product:
     def apply(self, x: Floats) -> Floats:
         """Multiply inputs (batch, columns): the sums (batch, rows)."""
         result = np.empty((len(x), self.n_rows), dtype=self.dtype)
-        self.separate(self.operand(x) @ self.matrix, result)
+        step = max(1, LARGEST_SUMS // self.width)
+        for start in range(0, len(x), step):
+            self.separate(self.operand(x[start : start + step]) @ self.matrix, result[start : start + step])
         return result
 
     def separate(self, sums: Floats, result: Floats) -> None:

@@ -14,9 +14,10 @@ from typing import TypeAlias
 import numpy as np
 
 from hbnn_hw.backends.golden.convolution import DepthwiseConvolution, FloatConvolution
-from hbnn_hw.backends.golden.kernels import DotKernel, dot_packed
+from hbnn_hw.backends.golden.kernels import DotKernel, dot_packed, has_few_planes
 from hbnn_hw.backends.golden.packed import PackedConvolution
 from hbnn_hw.backends.golden.products import Numbers, Product
+from hbnn_hw.backends.golden.tables import TableProduct
 from hbnn_hw.backends.golden.values import Floats, Value, has_numbers, largest_of
 from hbnn_hw.ops import (
     Convolution,
@@ -93,12 +94,13 @@ def _dot_step(
         return None
     planes = source.element if isinstance(source.element, Planes) else None
     kernel = kernel_of(weights, planes, weights.columns) if planes else DotKernel.FLOAT32
-    if planes and kernel is DotKernel.NUMBA:
+    if planes and kernel is DotKernel.NUMBA and has_few_planes(weights, planes):
         packed = PackedConvolution.of_dense(weights, planes)
         return lambda x: Value(sums, numbers=packed.apply(x.words()[:, :, None, None])[:, 0, 0])
     if kernel is DotKernel.PACKED:
         return lambda x: Value(sums, data=dot_packed(weights, x.planes, x.data()))
-    product = Product.of(weights.values(), numbers)
+    tables = TableProduct.of(weights.values(), numbers) if kernel is DotKernel.NUMBA else None
+    product = tables or Product.of(weights.values(), numbers)
     return lambda x: Value(sums, numbers=product.apply(x.numbers()))
 
 
@@ -125,6 +127,7 @@ def _convolution(op: Convolution, source: TensorType, result: TensorType, kernel
     if (
         isinstance(source.element, Planes)
         and op.groups == 1
+        and has_few_planes(op.weights, source.element)
         and kernel_of(op.weights, source.element, op.group_inputs) is DotKernel.NUMBA
     ):
         packed = PackedConvolution.of(op, source)
