@@ -13,8 +13,8 @@ from hbnn_hw.ops import Convolution
 from hbnn_hw.types import TensorType
 from hbnn_hw.windows import pad, seen_by
 
-LARGEST_MATRIX = 1 << 18
-"""Numbers in a matrix of windows, which then stays in the second-level cache; one image may need more."""
+LARGEST_MATRIX = 1 << 19
+"""Numbers in a matrix of windows (2 MiB in float32); one row of windows may need more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,9 +49,7 @@ class FloatConvolution:
         op = self.op
         dtype = np.result_type(*(product.dtype for product in self.products))
         result = np.empty((len(images), *self.sides, op.weights.rows), dtype=dtype)
-        height = images.shape[1] + op.padding[0] + op.padding[1]
-        numbers_per_image = height * self.sides[1] * op.kernel[1] * op.group_inputs
-        step = max(1, LARGEST_MATRIX // numbers_per_image)
+        step = max(1, LARGEST_MATRIX // (self.sides[0] * self.sides[1] * op.weights.columns))
         for start in range(0, len(images), step):
             padded = images[start : start + step]
             if any(op.padding):
@@ -64,37 +62,27 @@ class FloatConvolution:
         return result
 
     def _sum(self, product: Product, images: Floats, result: Floats) -> None:
-        """Write the sums of one group of channels over padded images (batch, rows, columns, in / groups).
+        """Write the sums of one group over padded images, some rows of windows at a time."""
+        windows = self._windows(np.ascontiguousarray(product.operand(images)))
+        step = max(1, LARGEST_MATRIX // (len(images) * self.sides[1] * self.op.weights.columns))
+        for top in range(0, self.sides[0], step):
+            band = windows[:, top : top + step]
+            sums = band.reshape(-1, self.op.weights.columns) @ product.matrix
+            product.separate(sums.reshape(*band.shape[:3], product.width), result[:, top : top + step])
 
-        The windows of a kernel row lie side by side once, for all image rows; each kernel row takes its
-        image rows from there, and its products add up.
+    def _windows(self, images: Floats) -> Floats:
+        """Return what the kernel sees at every place, as a view.
+
+        Channels are innermost, so each row of a window is one run of numbers: the view is
+        (batch, rows', columns', kernel rows, kernel columns · in).
         """
-        row_windows = self._row_windows(product.operand(images))
-        batch, places = len(images), self.sides[0] * self.sides[1]
-        by_kernel_row = product.matrix.reshape(self.op.kernel[0], -1, product.width)
-        sums = np.empty((batch, places, product.width), dtype=product.matrix.dtype)
-        for i, weights in enumerate(by_kernel_row):
-            last = i + self.op.stride[0] * (self.sides[0] - 1) + 1
-            windows = row_windows[:, i : last : self.op.stride[0]].reshape(batch, places, -1)
-            if i == 0:
-                np.matmul(windows, weights, out=sums)
-            else:
-                sums += windows @ weights
-        product.separate(sums.reshape(batch, *self.sides, product.width), result)
-
-    def _row_windows(self, images: Floats) -> Floats:
-        """Return what a kernel row sees at every column, (batch, rows, columns', kernel columns · in)."""
-        batch, rows, _, channels = images.shape
-        images = np.ascontiguousarray(images)
         by_image, by_row, by_column, item = images.strides
-        # Channels are innermost, so what a kernel row sees is one run of numbers.
-        windows = as_strided(
+        return as_strided(
             images,
-            (batch, rows, self.sides[1], self.op.kernel[1] * channels),
-            (by_image, by_row, self.op.stride[1] * by_column, item),
+            (len(images), *self.sides, self.op.kernel[0], self.op.kernel[1] * self.op.group_inputs),
+            (by_image, self.op.stride[0] * by_row, self.op.stride[1] * by_column, by_row, item),
             writeable=False,
         )
-        return np.ascontiguousarray(windows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from hbnn_hw.backends.golden.plan import Plan, bytes_alive
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph
 from hbnn_hw.ops import Convolution, Dense, Mvtu, Op, Tensor
-from hbnn_hw.types import Integers, Planes, TensorType
+from hbnn_hw.types import Planes, TensorType
 
 DEFAULT_CHUNK = 1024
 """Most images per chunk."""
@@ -22,7 +22,7 @@ DEFAULT_CHUNK = 1024
 LARGEST_CHUNK = 1 << 30
 """Bytes that all values of a chunk may have together: bounds the memory of a run whatever the batch."""
 
-WORKING_SET = 8 << 20
+WORKING_SET = 32 << 20
 """Bytes of the values that a chunk needs at the same time, unless the weights are larger [byte]: they stay in
 a cache, and there are enough images for the time of reading the weights to vanish."""
 
@@ -130,11 +130,12 @@ class GoldenModel:
         wanted = name or self.graph.output_name
         if wanted not in self.graph.types:
             raise GraphError(f"the graph '{self.graph.name}' has no value '{wanted}'")
-        result = _empty(self.graph.types[wanted], len(data))
-        plan = self._plan_for(len(data))
-        for start in range(0, len(data), self.images_in_cache):
-            piece = data[start : start + self.images_in_cache]
-            result[start : start + len(piece)] = next(v.data() for key, v in plan.run(piece) if key == wanted)
+        plan, step = self._plan_for(len(data)), self.images_in_cache
+        first = plan.value(data[:step], wanted)
+        result = np.empty((len(data), *first.shape[1:]), dtype=first.dtype)
+        for start in range(0, len(data), step):
+            piece = data[start : start + step]
+            result[start : start + step] = first if start == 0 else plan.value(piece, wanted)
             if progress:
                 progress(len(piece))
         return result
@@ -148,11 +149,3 @@ def _weights_of(op: Op) -> int:
     """Count the weights of a layer, 0 for other operators."""
     weights = op.weights if isinstance(op, Convolution | Dense | Mvtu) else None
     return weights.rows * weights.columns if weights else 0
-
-
-def _empty(value: TensorType, batch: int) -> NDArray[np.generic]:
-    """Make room for a value's run-time data."""
-    if isinstance(value.element, Planes):
-        return np.empty((batch, value.element.n_planes, *value.shape), dtype=np.uint8)
-    dtype = np.int64 if isinstance(value.element, Integers) else np.float64
-    return np.empty((batch, *value.shape), dtype=dtype)

@@ -49,6 +49,10 @@ class Plan:
                 del values[name]
             yield node.name, value
 
+    def value(self, data: Array, wanted: str) -> Array:
+        """Return one value of a batch in the form that the IR documents."""
+        return next(value.data() for name, value in self.run(data) if name == wanted)
+
 
 def _sources(graph: Graph, node: Node) -> tuple[TensorType, ...]:
     return tuple(graph.types[name] for name in node.inputs)

@@ -7,18 +7,18 @@ that it does not know: another type of input, or an attribute that is newer than
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
 from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hbnn_hw.backends.golden.convolution import DepthwiseConvolution, FloatConvolution
 from hbnn_hw.backends.golden.kernels import DotKernel, dot_packed, has_few_planes
 from hbnn_hw.backends.golden.packed import PackedConvolution
 from hbnn_hw.backends.golden.products import Numbers, Product
 from hbnn_hw.backends.golden.tables import TableProduct
-from hbnn_hw.backends.golden.values import Floats, Value, has_numbers, largest_of
+from hbnn_hw.backends.golden.values import Floats, Value, float_type, has_numbers, knows_all, largest_of
 from hbnn_hw.ops import (
     Convolution,
     Dense,
@@ -31,6 +31,7 @@ from hbnn_hw.ops import (
     Thresholds,
     WidthConverter,
 )
+from hbnn_hw.ops.base import Array
 from hbnn_hw.types import Integers, Planes, TensorType
 from hbnn_hw.weights import WeightPlanes
 from hbnn_hw.windows import output_sides, seen_by
@@ -66,22 +67,11 @@ def _as_defined(op: Op, result: TensorType) -> Step:
     return step
 
 
-def _knows_all(node: object, *names: str) -> bool:
-    """Whether all attributes of a dataclass but the named ones have their defaults, which change nothing."""
-    others = (field for field in fields(node) if field.name not in names)  # type: ignore[arg-type]
-    return all(
-        field.default is not MISSING and bool(np.all(getattr(node, field.name) == field.default))
-        for field in others
-    )
-
-
 def _numbers_of(source: TensorType) -> Numbers | None:
     """Return what the elements of an input can be, or None if they are not known here to be such numbers."""
     element = source.element
     if isinstance(element, Planes):
-        if element != Planes(element.scales):
-            return None
-        return Numbers.of_planes(element)
+        return Numbers.of_planes(element) if knows_all(element, "scales") else None
     return Numbers(element.low, element.high) if isinstance(element, Integers) else None
 
 
@@ -90,7 +80,7 @@ def _dot_step(
 ) -> Step | None:
     """Return the step from an input vector to its dot products."""
     numbers = _numbers_of(source)
-    if numbers is None or not _knows_all(weights, "bits", "masks", "coefficients", "columns"):
+    if numbers is None or not knows_all(weights, "bits", "masks", "coefficients", "columns"):
         return None
     planes = source.element if isinstance(source.element, Planes) else None
     kernel = kernel_of(weights, planes, weights.columns) if planes else DotKernel.FLOAT32
@@ -105,11 +95,11 @@ def _dot_step(
 
 
 def _dense(op: Dense, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
-    return _dot_step(op.weights, source, result, kernel_of) if _knows_all(op, "weights") else None
+    return _dot_step(op.weights, source, result, kernel_of) if knows_all(op, "weights") else None
 
 
 def _mvtu(op: Mvtu, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
-    if not _knows_all(op, "weights", "thresholds", "folding"):
+    if not knows_all(op, "weights", "thresholds", "folding"):
         return None
     sums = Dense(weights=op.weights).infer(source)
     dot = _dot_step(op.weights, source, sums, kernel_of)
@@ -121,7 +111,7 @@ def _mvtu(op: Mvtu, source: TensorType, result: TensorType, kernel_of: KernelOf)
 
 def _convolution(op: Convolution, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
     numbers = _numbers_of(source)
-    known = _knows_all(op, "weights", "kernel", "stride", "padding", "border", "groups")
+    known = knows_all(op, "weights", "kernel", "stride", "padding", "border", "groups")
     if numbers is None or not known or len(source.shape) != 3:
         return None
     if (
@@ -142,18 +132,21 @@ def _convolution(op: Convolution, source: TensorType, result: TensorType, kernel
 
 def _compare_step(thresholds: Thresholds, source: TensorType, result: TensorType) -> Step | None:
     """Return the step from integers to the bits of their codes."""
-    if not _knows_all(thresholds, "table", "inverted") or result.element != thresholds.output:
+    if not knows_all(thresholds, "table", "inverted") or result.element != thresholds.output:
         return None
     if not (isinstance(source.element, Integers) and has_numbers(source) and has_numbers(result)):
         return None
     largest = largest_of(source.element)
     # Beyond the reachable integers a threshold may be anything; inside, floats hold it exactly.
-    table = np.clip(thresholds.table, -largest, largest + 1)
-    inverted = thresholds.inverted if thresholds.inverted.any() else None
+    table = np.clip(thresholds.table, -largest, largest + 1).astype(float_type(largest))
+    # A whole row of an image at a time makes longer loops than one pixel's channels.
+    levels = [np.tile(level, (*source.shape[-2:-1], 1)) for level in table.T]
+    inverted = np.tile(thresholds.inverted, (*source.shape[-2:-1], 1))
+    any_inverted = bool(inverted.any())
 
-    def fires(numbers: Floats, level: int) -> np.ndarray:
-        passed = numbers >= table[:, level].astype(numbers.dtype)
-        return passed if inverted is None else np.logical_xor(passed, inverted, out=passed)
+    def fires(numbers: Floats, level: int) -> NDArray[np.bool_]:
+        passed: NDArray[np.bool_] = numbers >= levels[level]
+        return np.not_equal(passed, inverted, out=passed) if any_inverted else passed
 
     def one_bit(x: Value) -> Value:
         return Value(result, data=fires(x.numbers(), 0).view(np.uint8)[:, np.newaxis])
@@ -161,7 +154,7 @@ def _compare_step(thresholds: Thresholds, source: TensorType, result: TensorType
     def code(x: Value) -> Value:
         numbers = np.full(x.numbers().shape, -thresholds.levels, dtype=np.float32)
         for level in range(thresholds.levels):
-            numbers += 2 * fires(x.numbers(), level)
+            np.add(numbers, 2, out=numbers, where=fires(x.numbers(), level))
         return Value(result, numbers=numbers)
 
     return one_bit if thresholds.n_bits == 1 else code
@@ -169,17 +162,17 @@ def _compare_step(thresholds: Thresholds, source: TensorType, result: TensorType
 
 def _threshold(op: Threshold, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
     del kernel_of
-    return _compare_step(op.thresholds, source, result) if _knows_all(op, "thresholds") else None
+    return _compare_step(op.thresholds, source, result) if knows_all(op, "thresholds") else None
 
 
 def _max_pool(op: MaxPool, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
     del kernel_of
-    if not _knows_all(op, "kernel", "stride") or len(source.shape) != 3 or not has_numbers(source):
+    if not knows_all(op, "kernel", "stride") or len(source.shape) != 3 or not has_numbers(source):
         return None
     columns = output_sides((source.shape[0], source.shape[1]), (1, op.kernel[1]), (1, op.stride[1]))
     sides = (result.shape[0], result.shape[1])
 
-    def maximum(image: np.ndarray) -> np.ndarray:
+    def maximum(image: Array) -> Array:
         # First along the columns, then along the rows: fewer comparisons than of whole windows.
         best = seen_by(image, (0, 0), (1, op.stride[1]), columns)
         for j in range(1, op.kernel[1]):
@@ -197,7 +190,7 @@ def _max_pool(op: MaxPool, source: TensorType, result: TensorType, kernel_of: Ke
 
 def _encode(op: EncodeBitPlanes, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
     del source, kernel_of
-    if not _knows_all(op, "n_bits", "lanes") or not has_numbers(result):
+    if not knows_all(op, "n_bits", "lanes") or not has_numbers(result):
         return None
     largest = (1 << op.n_bits) - 1
 
@@ -212,7 +205,7 @@ def _encode(op: EncodeBitPlanes, source: TensorType, result: TensorType, kernel_
 
 def _reshaped(op: Op, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
     del source, kernel_of
-    return (lambda x: x.reshaped(result)) if _knows_all(op, "lanes_from", "lanes_to") else None
+    return (lambda x: x.reshaped(result)) if knows_all(op, "lanes_from", "lanes_to") else None
 
 
 _MAKERS: Mapping[type[Op], Callable[..., Step | None]] = MappingProxyType(
