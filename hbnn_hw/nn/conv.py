@@ -15,6 +15,7 @@ from hbnn_hw.nn.flexor import FlexorOptions, FlexorWeights
 from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnWeights
 from hbnn_hw.nn.latent import LatentLayer, Plain, QuantizedLayer
 from hbnn_hw.nn.slb import SlbWeights
+from hbnn_hw.nn.whole_layer import whole_layer
 
 Pair: TypeAlias = int | Sequence[int]
 """One number for both, or (height, width)."""
@@ -106,6 +107,7 @@ class QuantizedConv2d(QuantizedLayer):
         """Number of output values that one input value reaches, at stride 1."""
         return self.out_channels // self.groups * self.kernel_size[0] * self.kernel_size[1]
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, in, height, width) to (batch, out, height', width') with quantized weights."""
         padding, border = self.padding, None
