@@ -105,13 +105,8 @@ def _total_text(layers: list[WeightPlanes]) -> str:
     entries = [weights.rows * weights.columns for weights in layers]
     if not sum(entries):
         return ""
-    averages = (
-        sum(n * bits for n, bits in zip(entries, found, strict=True)) / sum(entries)
-        for found in (
-            [weights.average_bits() for weights in layers],
-            [weights.stored_average_bits() for weights in layers],
-        )
-    )
-    bits, stored = averages
-    text = f"  {len(layers)} layer{'s' if len(layers) > 1 else ''} with {sum(entries)} weights, {bits:.3f} bits a weight"
-    return text + (f", {stored:.3f} stored\n" if stored != bits else "\n")
+    bits = sum(n * w.average_bits() for n, w in zip(entries, layers, strict=True)) / sum(entries)
+    stored = sum(n * w.stored_average_bits() for n, w in zip(entries, layers, strict=True)) / sum(entries)
+    count = f"{len(layers)} layers" if len(layers) > 1 else "1 layer"
+    encoded = f", {stored:.3f} stored" if stored != bits else ""
+    return f"  {count} with {sum(entries)} weights, {bits:.3f} bits a weight{encoded}\n"

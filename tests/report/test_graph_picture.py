@@ -101,6 +101,11 @@ def test_the_drawing_is_well_formed_and_always_the_same(name):
     assert graph_svg(GRAPHS[name]) == text
 
 
+def test_a_node_that_reads_a_value_twice_has_two_arrows_side_by_side():
+    *_, one, other = graph_picture(branching()).arrows
+    assert one != other
+
+
 def test_names_are_text_whatever_they_hold():
     graph = branching()
     hostile = "</text><script>alert(1)</script>"
