@@ -126,8 +126,8 @@ def _node_of(item: Any, source: Source) -> Node:
 def from_bytes(content: bytes, name: str = "the file") -> Graph:
     """Read and check a graph.
 
-    Reading allocates at most :data:`LARGEST_EXPANSION` times the content's size (or
-    :data:`LEAST_ALLOWANCE`), and never more than :data:`LARGEST_FILE`; it writes nothing.
+    Arrays take at most :data:`LARGEST_EXPANSION` times the content's size in memory (or
+    :data:`LEAST_ALLOWANCE`), and never more than :data:`LARGEST_FILE`. Nothing is written.
 
     Raises
     ------

@@ -123,7 +123,7 @@ def _lanes(edges: list[tuple[str, str]], steps: dict[str, int]) -> dict[tuple[st
 
 
 def _arrow(source: Box, target: Box, number: int, lane: int | None) -> str:
-    """Straight down or around a corner, the inputs of a node side by side; on a lane [px] beside all boxes."""
+    """Straight down or around a corner, the inputs of a node side by side; on a lane beside all boxes."""
     start, end = f"M{source.middle} {source.bottom}", f"V{target.y - 2}"
     entry = min(target.middle + number * LANE, target.x + BOX_WIDTH - LANE)
     if lane is not None:
