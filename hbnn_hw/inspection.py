@@ -47,7 +47,7 @@ def sums_of(graph: Graph, node: Node) -> Integers | None:
 
 
 def graph_text(graph: Graph) -> str:
-    """Print the graph, a line a node, then a line for each layer with weights, then their total."""
+    """Print the graph, a line a node, then a line for each layer with weights, and the total of several."""
     layers = [(node, weights) for node in graph.nodes if (weights := weights_of(node)) is not None]
     lines = [_weights_text(graph, node, weights) for node, weights in layers]
     return graph.text() + "".join(f"  {line}\n" for line in lines) + _total_text([w for _, w in layers])
@@ -103,10 +103,9 @@ def window_text(op: Convolution) -> str:
 
 def _total_text(layers: list[WeightPlanes]) -> str:
     entries = [weights.rows * weights.columns for weights in layers]
-    if not sum(entries):
+    if len(layers) < 2:
         return ""
     bits = sum(n * w.average_bits() for n, w in zip(entries, layers, strict=True)) / sum(entries)
     stored = sum(n * w.stored_average_bits() for n, w in zip(entries, layers, strict=True)) / sum(entries)
-    count = f"{len(layers)} layers" if len(layers) > 1 else "1 layer"
     encoded = f", {stored:.3f} stored" if stored != bits else ""
-    return f"  {count} with {sum(entries)} weights, {bits:.3f} bits a weight{encoded}\n"
+    return f"  {len(layers)} layers with {sum(entries)} weights, {bits:.3f} bits a weight{encoded}\n"
