@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hbnn_hw.errors import GraphError
-from hbnn_hw.ops import HardwareOp, Op, Tensor, UnemittedOp
+from hbnn_hw.ops import Dense, HardwareOp, Mvtu, Op, Tensor, UnemittedOp
 from hbnn_hw.ops.base import Array
 from hbnn_hw.types import Integers, Planes, TensorType
 from hbnn_hw.weights import WeightPlanes
@@ -150,16 +150,33 @@ class Graph:
     @property
     def is_emittable(self) -> bool:
         """Whether the back ends know all operators of the network, once it is lowered."""
-        return all(node.missing_form is None for node in self.nodes)
+        return not self._unemitted()
 
     def check_emittable(self) -> None:
         """Raise GraphError, naming all such nodes, if operators have no hardware form yet."""
-        offenders = [f"'{node.name}' ({form})" for node in self.nodes if (form := node.missing_form)]
+        offenders = self._unemitted()
         if offenders:
             raise GraphError(
                 f"no back end emits {', '.join(offenders)} yet; 'evaluate' and 'inspect' work on this "
                 "network, export and estimates need one of linear layers"
             )
+
+    def _unemitted(self) -> list[str]:
+        """Name the nodes that no back end emits, each with what it is."""
+        return [
+            f"'{node.name}' ({form})"
+            for node in self.nodes
+            if (form := node.missing_form or self._missing_input_form(node))
+        ]
+
+    def _missing_input_form(self, node: Node) -> str | None:
+        """Tell what other than planes that all elements have a matrix product reads, if it does."""
+        if not isinstance(node.op, Dense | Mvtu):
+            return None
+        element = self.source_type(node).element
+        if not isinstance(element, Planes):
+            return f"{type(node.op).__name__} of integers"
+        return None if element.mask is None else f"{type(node.op).__name__} of planes with a map"
 
     @property
     def is_scheduled(self) -> bool:

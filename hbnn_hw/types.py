@@ -5,7 +5,43 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from hbnn_hw.errors import RangeError, ShapeError
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneMask:
+    """Which elements have which planes: an activation map, part of a value's type.
+
+    Attributes
+    ----------
+    shape
+        (planes, *shape of the value).
+    packed
+        Its bits, 1 where the element has the plane, in C order, little-endian within a byte.
+    """
+
+    shape: tuple[int, ...]
+    packed: bytes
+
+    @classmethod
+    def of(cls, present: ArrayLike) -> PlaneMask | None:
+        """Pack an array (planes, *shape) of 0 and 1; None if every element has every plane."""
+        array = np.asarray(present).astype(bool)
+        if array.all():
+            return None
+        return cls(array.shape, np.packbits(array, bitorder="little").tobytes())
+
+    def present(self) -> NDArray[np.uint8]:
+        """Unpack to uint8 (planes, *shape)."""
+        octets = np.frombuffer(self.packed, dtype=np.uint8)
+        return np.unpackbits(octets, count=prod(self.shape), bitorder="little").reshape(self.shape)
+
+    def average_bits(self) -> float:
+        """Mean bits per element."""
+        return float(self.present().sum() / prod(self.shape[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +49,31 @@ class Planes:
     """Bipolar bit-planes; an element's value is ``sum_p scales[p] * s_p`` with ``s_p`` in {-1, +1}.
 
     At run time: uint8 bits (batch, planes, *shape).
+
+    Attributes
+    ----------
+    scales
+        Integer factor of each plane, from 1.
+    mask
+        Which elements have which planes: ``s_p`` is 0, and so is its bit, where one does not. None where
+        every element has all of them.
     """
 
     scales: tuple[int, ...]
+    mask: PlaneMask | None = None
 
     def __post_init__(self) -> None:
         if not self.scales or any(scale < 1 for scale in self.scales):
             raise RangeError(f"plane scales must be positive integers, not {self.scales}")
+        if self.mask is not None and self.mask.shape[0] != len(self.scales):
+            raise ShapeError(f"{len(self.scales)} planes need as many masks, not {self.mask.shape[0]}")
+
+    def values(self, bits: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Decode uint8 bits (batch, planes, *shape) to int64 (batch, *shape)."""
+        signs = 2 * bits.astype(np.int64) - 1
+        if self.mask is not None:
+            signs *= self.mask.present()
+        return np.tensordot(signs, np.asarray(self.scales, dtype=np.int64), axes=(1, 0))
 
     @property
     def n_planes(self) -> int:
@@ -84,6 +138,9 @@ class TensorType:
     def __post_init__(self) -> None:
         if any(extent < 1 for extent in self.shape):
             raise ShapeError(f"every extent of a shape must be at least 1, not {self.shape}")
+        mask = self.element.mask if isinstance(self.element, Planes) else None
+        if mask is not None and mask.shape[1:] != self.shape:
+            raise ShapeError(f"a mask of {mask.shape[1:]} does not fit a value of {self.shape}")
 
     @property
     def n_elements(self) -> int:

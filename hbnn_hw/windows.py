@@ -30,19 +30,25 @@ def places(size: int, kernel: int, stride: int) -> int:
     return (size - kernel) // stride + 1
 
 
+def span(kernel: int, dilation: int) -> int:
+    """Return how many pixels a window reaches over whose elements are ``dilation`` pixels apart."""
+    return (kernel - 1) * dilation + 1
+
+
 def output_sides(
     sides: tuple[int, int],
     kernel: tuple[int, ...],
     stride: tuple[int, ...],
     padding: tuple[int, ...] = (0,) * 4,
+    dilation: tuple[int, ...] = (1, 1),
 ) -> tuple[int, int]:
     """Return (rows, columns) of what windows make of an image of ``sides`` (rows, columns).
 
     ``padding`` is (top, bottom, left, right). Raises ShapeError if no window fits.
     """
     top, bottom, left, right = padding
-    rows = places(sides[0] + top + bottom, kernel[0], stride[0])
-    return rows, places(sides[1] + left + right, kernel[1], stride[1])
+    rows = places(sides[0] + top + bottom, span(kernel[0], dilation[0]), stride[0])
+    return rows, places(sides[1] + left + right, span(kernel[1], dilation[1]), stride[1])
 
 
 def seen_by(

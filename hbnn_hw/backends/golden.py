@@ -19,7 +19,7 @@ from hbnn_hw.graph import Graph
 from hbnn_hw.ops import Convolution, Dense, Mvtu, Op, Tensor
 from hbnn_hw.ops.dense import check_planes
 from hbnn_hw.planes import decode, pack, popcount
-from hbnn_hw.types import Planes, TensorType
+from hbnn_hw.types import Element, Planes, TensorType
 from hbnn_hw.weights import WeightPlanes
 
 DEFAULT_CHUNK = 1024
@@ -91,12 +91,16 @@ def _bytes(value: TensorType) -> int:
     return per_element * value.n_elements
 
 
+def _is_plain(element: Element) -> bool:
+    return isinstance(element, Planes) and element.mask is None
+
+
 def _compute(op: Op, inputs: tuple[Tensor, ...], kernel: DotKernel | None) -> Tensor:
     if isinstance(op, Convolution):
         return Tensor(op.infer(inputs[0].type), convolve(op, inputs[0].type, inputs[0].data))
-    if isinstance(op, Dense):
+    if isinstance(op, Dense) and _is_plain(inputs[0].type.element):
         return Tensor(op.infer(inputs[0].type), _dot(op.weights, inputs[0], kernel))
-    if isinstance(op, Mvtu):
+    if isinstance(op, Mvtu) and _is_plain(inputs[0].type.element):
         sums = _dot(op.weights, inputs[0], kernel)
         data = sums if op.thresholds is None else op.thresholds.apply(sums)
         return Tensor(op.infer(inputs[0].type), data)

@@ -9,9 +9,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from hbnn_hw.ops import Convolution
-from hbnn_hw.planes import decode
+from hbnn_hw.ops.base import Tensor, integers_of
 from hbnn_hw.types import TensorType
-from hbnn_hw.windows import pad
+from hbnn_hw.windows import pad, span
 
 EXACT_IN_FLOAT32 = 1 << 24
 """Integers up to this magnitude, and so all partial sums below it, are exact in float32."""
@@ -34,13 +34,13 @@ def convolve(op: Convolution, source: TensorType, bits: NDArray[np.uint8]) -> ND
     NDArray
         int64 (batch, rows', columns', out).
     """
-    planes, sides = op.input_planes(source), op.output_sides(source)
+    sides = op.output_sides(source)
     weights = _weights(op, source)
     n_columns = sides[0] * sides[1] * op.groups * weights.shape[1]
     step = max(1, LARGEST_MATRIX // n_columns)
     result = np.empty((len(bits), *sides, op.weights.rows), dtype=np.int64)
     for start in range(0, len(bits), step):
-        image = decode(bits[start : start + step], planes.scales).astype(weights.dtype)
+        image = integers_of(Tensor(source, bits[start : start + step])).astype(weights.dtype)
         product = _windows(op, pad(image, op.padding, op.border)) @ weights  # (groups, places, out / groups)
         result[start : start + step] = product.transpose(1, 0, 2).reshape(-1, *result.shape[1:])
     return result
@@ -49,13 +49,16 @@ def convolve(op: Convolution, source: TensorType, bits: NDArray[np.uint8]) -> ND
 def _weights(op: Convolution, source: TensorType) -> Floats:
     """Return the weights (groups, kernel · in / groups, out / groups) in a dtype that computes exactly."""
     values = op.weights.values().reshape(op.groups, op.group_outputs, op.weights.columns).transpose(0, 2, 1)
-    exact = op.accumulators(source).high < EXACT_IN_FLOAT32
+    reached = op.accumulators(source)
+    exact = max(reached.high, -reached.low) < EXACT_IN_FLOAT32
     return values.astype(np.float32) if exact else values.astype(np.float64)
 
 
 def _windows(op: Convolution, image: Floats) -> Floats:
     """Return the values in every window of padded images, (groups, batch · places, kernel · in / groups)."""
-    windows = sliding_window_view(image, op.kernel, axis=(1, 2))[:, :: op.stride[0], :: op.stride[1]]
+    spans = tuple(span(k, d) for k, d in zip(op.kernel, op.dilation, strict=True))
+    windows = sliding_window_view(image, spans, axis=(1, 2))[:, :: op.stride[0], :: op.stride[1]]
+    windows = windows[..., :: op.dilation[0], :: op.dilation[1]]
     batch, rows, columns = windows.shape[:3]
     # The view comes as (batch, rows, columns, in, kernel rows, kernel columns).
     by_group = windows.reshape(batch, rows, columns, op.groups, op.group_inputs, *op.kernel)

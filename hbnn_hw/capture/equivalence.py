@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.capture.order import flat_orders, to_ir_order
 from hbnn_hw.capture.sequential import identifier
 from hbnn_hw.errors import MismatchError
 from hbnn_hw.graph import Graph
+from hbnn_hw.nn.deployed_network import DeployedNetwork
 from hbnn_hw.ops import Tensor
-from hbnn_hw.planes import decode
 from hbnn_hw.types import Planes
 
 
@@ -42,7 +41,7 @@ class Equivalence:
 def _numbers(tensor: Tensor) -> NDArray[np.generic]:
     """Plain numbers of a golden value: planes are decoded."""
     if isinstance(tensor.type.element, Planes):
-        return decode(tensor.data, tensor.type.element.scales)
+        return tensor.type.element.values(tensor.data)
     return tensor.data
 
 
@@ -68,7 +67,7 @@ def _place(element: Sequence[int]) -> str:
 
 
 def compare_with_torch(
-    deployed: nn.Sequential,
+    deployed: DeployedNetwork,
     graph: Graph,
     images: NDArray[np.int64],
     progress: Callable[[int], None] | None = None,
@@ -113,12 +112,8 @@ def compare_with_torch(
     return Equivalence(len(images), layers, values)
 
 
-def _torch_layers(deployed: nn.Sequential, codes: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
+def _torch_layers(deployed: DeployedNetwork, codes: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
     """Outputs of every module, by node name, in PyTorch's order."""
-    outputs: dict[str, NDArray[np.generic]] = {}
-    value = torch.from_numpy(codes.astype(np.float32))
+    x = torch.from_numpy(codes.astype(np.float32))
     with torch.no_grad():
-        for path, module in deployed.named_children():
-            value = module(value)
-            outputs[identifier(path)] = value.numpy()
-    return outputs
+        return {identifier(path): value.numpy() for path, value in deployed.trace(x)}

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from hbnn_hw.capture.sequential import capture
 from hbnn_hw.graph import Graph
 from hbnn_hw.nn.checkpoint import load
 from hbnn_hw.nn.deploy import deploy
+from hbnn_hw.nn.deployed_network import DeployedNetwork
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR
 
 Fact = str | int | float
@@ -38,7 +38,7 @@ class CapturedModel:
         int64 (images,).
     """
 
-    deployed: nn.Sequential
+    deployed: DeployedNetwork
     graph: Graph
     facts: dict[str, Fact]
     images: NDArray[np.int64]
@@ -63,7 +63,8 @@ def capture_file(path: Path, scale_error: float = DEFAULT_SCALE_ERROR) -> Captur
         If the network cannot be lowered; names every offending module.
     """
     checkpoint = load(path)
-    deployed = deploy(checkpoint.model, scale_error)
+    shape = tuple(checkpoint.example_input.shape[1:])
+    deployed = deploy(checkpoint.model, scale_error, input_shape=shape)
     metadata = asdict(checkpoint.metadata)
     facts = {key: value.value if isinstance(value, Enum) else value for key, value in metadata.items()}
     images = checkpoint.golden.images.astype(np.int64)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from math import prod
 
 from torch import nn
 
-from hbnn_hw.capture.operators import OPERATORS
-from hbnn_hw.capture.order import order_behind
+from hbnn_hw.capture.operators import OPERATORS, Place
+from hbnn_hw.capture.order import Order, order_behind
 from hbnn_hw.errors import CaptureError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.nn.activations import BitPlaneInput
 from hbnn_hw.nn.deployed import DeployedLinear
+from hbnn_hw.nn.deployed_network import DeployedNetwork
+from hbnn_hw.nn.network import INPUT
 from hbnn_hw.types import Integers, TensorType
 
-INPUT = "x"
-"""Name of the graph's input."""
 
-
-def capture(deployed: nn.Sequential, name: str) -> Graph:
+def capture(deployed: DeployedNetwork, name: str) -> Graph:
     """Translate a deployed network.
 
     Images are (rows, columns, channels) in the IR, the order of a hardware stream, and (channels, rows,
@@ -49,18 +48,23 @@ def capture(deployed: nn.Sequential, name: str) -> Graph:
         known = ", ".join(cls.__name__ for cls in OPERATORS)
         raise CaptureError(f"cannot capture {', '.join(offenders)}; a deployed network is made of {known}")
     input_type = _input_type(children.values())
-    graph = Graph(identifier(name), INPUT, input_type, tuple(_nodes(children, input_type)))
+    graph = Graph(identifier(name), INPUT, input_type, tuple(_nodes(deployed, input_type)))
     graph.check()
     return graph
 
 
-def _nodes(modules: Mapping[str, nn.Module], input_type: TensorType) -> Iterator[Node]:
-    source, kind, order = INPUT, input_type, None
-    for path, module in modules.items():
-        node = Node(identifier(path), OPERATORS[type(module)](module, order), (source,))
+def _nodes(deployed: DeployedNetwork, input_type: TensorType) -> Iterator[Node]:
+    kinds: dict[str, TensorType] = {INPUT: input_type}
+    orders: dict[str, Order | None] = {INPUT: None}
+    for path, module in deployed.named_children():
+        sources = deployed.sources[path]
+        place = Place(kinds[sources[0]], orders[sources[0]])
+        names = tuple(source if source == INPUT else identifier(source) for source in sources)
+        node = Node(identifier(path), OPERATORS[type(module)](module, place), names)
         yield node
-        order = order_behind(node.op, kind, order)
-        kind, source = node.infer(kind), node.name
+        inputs = [kinds[source] for source in sources]
+        orders[path] = order_behind(node.op, inputs, [orders[source] for source in sources])
+        kinds[path] = node.infer(*inputs)
 
 
 def _input_type(modules: Iterable[nn.Module]) -> TensorType:

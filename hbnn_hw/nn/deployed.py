@@ -11,6 +11,9 @@ from torch import Tensor, nn
 EXACT_FLOAT32 = 1 << 24
 """Integers below this, and all sums that stay below it, are exact in float32."""
 
+LARGEST_ACCUMULATOR = 1 << 29
+"""Integers below this, times any float32, are exact in float64."""
+
 
 class _DeployedWeights(nn.Module):
     """What a layer over integers has, whatever its shape: planes, masks, and the integers they make.
@@ -21,6 +24,8 @@ class _DeployedWeights(nn.Module):
         Buffers, uint8 (planes, out, ...).
     weight
         Buffer derived from them, float32 (out, ...) holding integers.
+    wide
+        Whether sums may reach 2^24, so that they need float64.
     """
 
     bits: Tensor
@@ -30,6 +35,7 @@ class _DeployedWeights(nn.Module):
     def __init__(self, bits: Tensor, mask: Tensor, coefficients: tuple[int, ...]) -> None:
         super().__init__()
         self.coefficients = coefficients
+        self.wide = False
         self.register_buffer("bits", bits)
         self.register_buffer("mask", mask)
         self.register_buffer("weight", self._values(), persistent=False)
@@ -68,7 +74,8 @@ class DeployedLinear(_DeployedWeights):
 
     Notes
     -----
-    Exact if every ``sum_j |W[r, j]| · max|x|`` is below 2^24; :func:`hbnn_hw.nn.deploy` has checked that.
+    Exact if every ``sum_j |W[r, j]| · max|x|`` is below 2^24, or the layer is wide; :func:`hbnn_hw.nn.deploy`
+    has checked that.
     """
 
     @property
@@ -82,8 +89,9 @@ class DeployedLinear(_DeployedWeights):
         return self.bits.shape[1]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map integers (batch, in) of any float dtype to float32 integers (batch, out)."""
-        return F.linear(x.to(torch.float32), self.weight)
+        """Map integers (batch, in) of any float dtype to (batch, out), float32 or, if wide, float64."""
+        dtype = torch.float64 if self.wide else torch.float32
+        return F.linear(x.to(dtype), self.weight.to(dtype))
 
     def extra_repr(self) -> str:
         """Show shape and coefficients in the module's text form."""
@@ -98,8 +106,10 @@ class DeployedConv2d(_DeployedWeights):
     ----------
     bits, mask, coefficients
         See :class:`DeployedLinear`; the planes are (planes, out, in / groups, height, width).
-    stride, padding
+    stride, dilation
         (vertical, horizontal).
+    frame
+        Pixels around the image (top, bottom, left, right).
     border
         Integer that stands around the image; 0 leaves the sum.
     groups
@@ -118,13 +128,15 @@ class DeployedConv2d(_DeployedWeights):
         coefficients: tuple[int, ...],
         *,
         stride: tuple[int, int] = (1, 1),
-        padding: tuple[int, int] = (0, 0),
+        dilation: tuple[int, int] = (1, 1),
+        frame: tuple[int, int, int, int] = (0, 0, 0, 0),
         border: int = 0,
         groups: int = 1,
     ) -> None:
         super().__init__(bits, mask, coefficients)
         self.stride = stride
-        self.padding = padding
+        self.dilation = dilation
+        self.frame = frame
         self.border = border
         self.groups = groups
 
@@ -145,21 +157,21 @@ class DeployedConv2d(_DeployedWeights):
 
     def largest_accumulator(self, input_bound: int) -> int:
         """Return the largest ``|y|`` that inputs up to ``input_bound`` and the border can give."""
-        return super().largest_accumulator(max(input_bound, abs(self.border) if any(self.padding) else 0))
+        return super().largest_accumulator(max(input_bound, abs(self.border) if any(self.frame) else 0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map integers (batch, in, height, width) to float32 integers (batch, out, height', width')."""
-        vertical, horizontal = self.padding
-        padded = F.pad(
-            x.to(torch.float64), (horizontal, horizontal, vertical, vertical), value=float(self.border)
-        )
-        sums = F.conv2d(padded, self.weight.to(torch.float64), stride=self.stride, groups=self.groups)
-        return sums.to(torch.float32)
+        """Map integers (batch, in, height, width) to (batch, out, height', width')."""
+        top, bottom, left, right = self.frame
+        framed = F.pad(x.to(torch.float64), (left, right, top, bottom), value=float(self.border))
+        weight = self.weight.to(torch.float64)
+        sums = F.conv2d(framed, weight, stride=self.stride, dilation=self.dilation, groups=self.groups)
+        return sums if self.wide else sums.to(torch.float32)
 
     def extra_repr(self) -> str:
         """Show shape and coefficients in the module's text form."""
         shape = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
-        window = f"stride={self.stride}, padding={self.padding}, border={self.border}, groups={self.groups}"
+        window = f"stride={self.stride}, dilation={self.dilation}, frame={self.frame}, border={self.border}"
+        window += f", groups={self.groups}"
         return f"{shape}, {window}, coefficients={self.coefficients}"
 
 

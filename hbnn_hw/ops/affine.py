@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.errors import RangeError, ShapeError
-from hbnn_hw.ops.base import Array, HostOp, Tensor
-from hbnn_hw.types import Integers, Reals, TensorType
+from hbnn_hw.ops.base import Array, HostOp, Tensor, integers_of, range_of
+from hbnn_hw.types import Reals, TensorType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,10 +43,9 @@ class Affine(HostOp):
             )
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """Integers (..., channels) become reals of the same shape."""
+        """Integers or planes (..., channels) become reals of the same shape."""
         (source,) = inputs
-        if not isinstance(source.element, Integers):
-            raise RangeError(f"the affine needs integers, not {source.element}")
+        range_of(source)
         if source.shape[-1:] != self.alpha.shape:
             raise ShapeError(f"the affine has {len(self.alpha)} channels, its input the shape {source.shape}")
         return TensorType(source.shape, Reals())
@@ -54,7 +53,6 @@ class Affine(HostOp):
     def compute(self, *inputs: Tensor) -> Array:
         """Compute float64 (batch, ..., channels)."""
         (source,) = inputs
-        result: Array = source.data.astype(np.float64) * self.alpha.astype(np.float64) + self.beta.astype(
-            np.float64
-        )
+        alpha, beta = self.alpha.astype(np.float64), self.beta.astype(np.float64)
+        result: Array = integers_of(source).astype(np.float64) * alpha + beta
         return result

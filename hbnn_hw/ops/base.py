@@ -6,9 +6,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.types import TensorType
+from hbnn_hw.errors import RangeError
+from hbnn_hw.types import Integers, Planes, TensorType
 
 Array = NDArray[Any]
 """Run-time data of a batch; dtype and layout follow from the value's type (:mod:`hbnn_hw.types`)."""
@@ -20,6 +22,25 @@ class Tensor:
 
     type: TensorType
     data: Array
+
+
+def integers_of(tensor: Tensor) -> NDArray[np.int64]:
+    """Return the numbers that planes or integers stand for, int64 (batch, *shape)."""
+    element = tensor.type.element
+    if isinstance(element, Planes):
+        return element.values(tensor.data)
+    return tensor.data.astype(np.int64, copy=False)
+
+
+def range_of(value: TensorType) -> Integers:
+    """Return the range of planes or integers; raise RangeError for reals."""
+    match value.element:
+        case Planes() as planes:
+            return Integers(-planes.largest, planes.largest)
+        case Integers() as integers:
+            return integers
+        case other:
+            raise RangeError(f"the operator needs integers or bit-planes, not {other}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hbnn_hw.errors import RangeError, ShapeError
-from hbnn_hw.ops.base import Array, Tensor, UnemittedOp, Work
-from hbnn_hw.ops.dense import accumulator_range, dense_work
-from hbnn_hw.planes import decode
-from hbnn_hw.types import Integers, Planes, TensorType
+from hbnn_hw.errors import ShapeError
+from hbnn_hw.ops.base import Array, Tensor, UnemittedOp, Work, integers_of
+from hbnn_hw.ops.dense import dense_work, weighted_range
+from hbnn_hw.types import Integers, TensorType
 from hbnn_hw.weights import WeightPlanes
-from hbnn_hw.windows import check_sizes, output_sides, pad
+from hbnn_hw.windows import check_sizes, output_sides, pad, span
 
 MASKED = 0
 """The border that leaves the sum: a position with this value adds nothing to any dot product."""
@@ -22,7 +21,8 @@ MASKED = 0
 class Convolution(UnemittedOp):
     """Cross-correlation of an image (rows, columns, channels), exactly, as PyTorch has it.
 
-    ``y[r, c, o] = sum_{i,j,k} W[o, (i, j, k)] * x[r*stride + i - top, c*stride + j - left, first(o) + k]``.
+    ``y[r, c, o] = sum_{i,j,k} W[o, (i, j, k)] * x[r*stride + i*dilation - top, c*stride + j*dilation - left,
+    first(o) + k]``, for bit-planes and integers alike.
 
     The columns of W run through kernel row i, kernel column j and the input channels k of one group, channel
     innermost, which is the order in which a sliding window streams them. Group n of the outputs sees group n
@@ -42,6 +42,8 @@ class Convolution(UnemittedOp):
         values need not be values of the input's planes either: next to 8-bit pixels, PyTorch's -1 is -256.
     groups
         Channel groups that do not see each other.
+    dilation
+        Pixels from one element of the window to the next, (rows, columns), from 1.
     """
 
     weights: WeightPlanes
@@ -50,10 +52,12 @@ class Convolution(UnemittedOp):
     padding: tuple[int, ...] = (0, 0, 0, 0)
     border: int = MASKED
     groups: int = 1
+    dilation: tuple[int, ...] = (1, 1)
 
     def __post_init__(self) -> None:
         check_sizes("the kernel", self.kernel, 2, 1)
         check_sizes("the stride", self.stride, 2, 1)
+        check_sizes("the dilation", self.dilation, 2, 1)
         check_sizes("the padding", self.padding, 4, 0)
         if self.groups < 1 or self.weights.rows % self.groups:
             raise ShapeError(f"{self.weights.rows} output channels cannot stand in {self.groups} groups")
@@ -73,28 +77,26 @@ class Convolution(UnemittedOp):
         """Output channels of one group."""
         return self.weights.rows // self.groups
 
-    def input_planes(self, source: TensorType) -> Planes:
-        """Return the input's planes, or raise when the image does not fit."""
-        if not isinstance(source.element, Planes):
-            raise RangeError(f"a convolution needs bit-planes, not {source.element}")
+    def check_image(self, source: TensorType) -> None:
+        """Raise ShapeError when the image does not fit."""
         channels = self.groups * self.group_inputs
         if len(source.shape) != 3 or source.shape[2] != channels:
             raise ShapeError(
                 f"a convolution needs an image (rows, columns, {channels} channels), not {source.shape}"
             )
-        return source.element
 
     def accumulators(self, source: TensorType) -> Integers:
         """Prove the range of the sums from the weights; raise RangeError if one could leave 32 bits."""
-        largest = self.input_planes(source).largest
-        return accumulator_range(self.weights, max(largest, abs(self.border) if any(self.padding) else 0))
+        self.check_image(source)
+        return weighted_range(self.weights, source.element, self.border if any(self.padding) else None)
 
     def output_sides(self, source: TensorType) -> tuple[int, int]:
         """Return (rows, columns) of the output image."""
-        return output_sides((source.shape[0], source.shape[1]), self.kernel, self.stride, self.padding)
+        sides = source.shape[0], source.shape[1]
+        return output_sides(sides, self.kernel, self.stride, self.padding, self.dilation)
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """Planes (rows, columns, in) become integers (rows', columns', out) in a proven range."""
+        """Planes or integers (rows, columns, in) become integers (rows', columns', out) in a proven range."""
         (source,) = inputs
         element = self.accumulators(source)
         return TensorType((*self.output_sides(source), self.weights.rows), element)
@@ -102,22 +104,26 @@ class Convolution(UnemittedOp):
     def compute(self, *inputs: Tensor) -> Array:
         """Compute int64 (batch, rows', columns', out), one place after the other."""
         (source,) = inputs
-        image = pad(decode(source.data, self.input_planes(source.type).scales), self.padding, self.border)
+        image = pad(integers_of(source), self.padding, self.border)
         rows, columns = self.output_sides(source.type)
         values = self.weights.values()
         result = np.empty((len(image), rows, columns, self.weights.rows), dtype=np.int64)
         for r, c, group in np.ndindex(rows, columns, self.groups):
-            top, left, first = r * self.stride[0], c * self.stride[1], group * self.group_inputs
-            window = image[
-                :, top : top + self.kernel[0], left : left + self.kernel[1], first : first + self.group_inputs
-            ]
+            seen_rows, seen_columns = self._seen(r, 0), self._seen(c, 1)
+            inputs_of_group = slice(group * self.group_inputs, (group + 1) * self.group_inputs)
+            window = image[:, seen_rows, seen_columns, inputs_of_group]
             outputs = slice(group * self.group_outputs, (group + 1) * self.group_outputs)
             result[:, r, c, outputs] = window.reshape(len(image), -1) @ values[outputs].T
         return result
+
+    def _seen(self, place: int, axis: int) -> slice:
+        """Return which rows (axis 0) or columns (axis 1) of the padded image a window sees at a place."""
+        first = place * self.stride[axis]
+        return slice(first, first + span(self.kernel[axis], self.dilation[axis]), self.dilation[axis])
 
     def work(self, *inputs: TensorType) -> Work:
         """Binary multiply-accumulates at every place, border positions included, and stored bits."""
         (source,) = inputs
         rows, columns = self.output_sides(source)
-        work = dense_work(self.weights, self.input_planes(source))
+        work = dense_work(self.weights, source.element)
         return replace(work, binary_macs=work.binary_macs * rows * columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hbnn_hw.ops.base import Array, Tensor, UnemittedOp
-from hbnn_hw.types import TensorType
+from hbnn_hw.types import Element, PlaneMask, Planes, TensorType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +18,16 @@ class Flatten(UnemittedOp):
     def infer(self, *inputs: TensorType) -> TensorType:
         """An image becomes a vector of the same elements."""
         (source,) = inputs
-        return TensorType((source.n_elements,), source.element)
+        return TensorType((source.n_elements,), _flat(source.element))
 
     def compute(self, *inputs: Tensor) -> Array:
         """Return the values in their order; the form of the elements stays."""
         (source,) = inputs
         leading = source.data.ndim - len(source.type.shape)
         return source.data.reshape(*source.data.shape[:leading], source.type.n_elements)
+
+
+def _flat(element: Element) -> Element:
+    if not isinstance(element, Planes) or element.mask is None:
+        return element
+    return Planes(element.scales, PlaneMask.of(element.mask.present().reshape(element.n_planes, -1)))

@@ -8,8 +8,7 @@ import numpy as np
 
 from hbnn_hw.errors import ShapeError
 from hbnn_hw.ops.base import Array, Tensor, UnemittedOp
-from hbnn_hw.planes import decode
-from hbnn_hw.types import Planes, TensorType
+from hbnn_hw.types import Element, PlaneMask, Planes, TensorType
 from hbnn_hw.windows import check_sizes, output_sides, seen_by
 
 
@@ -17,43 +16,91 @@ from hbnn_hw.windows import check_sizes, output_sides, seen_by
 class MaxPool(UnemittedOp):
     """``y[r, c, k] = max_{i, j} x[r * stride + i, c * stride + j, k]``, whatever kind of number x is.
 
-    Rows and columns that no whole window reaches are left out, as PyTorch does. On one bipolar plane the
-    maximum is an OR.
+    Rows and columns that no whole window reaches are left out, as PyTorch does. What lies outside the image
+    is no number and never the maximum. On one bipolar plane the maximum is an OR.
 
     Attributes
     ----------
     kernel, stride
         (rows, columns), from 1.
+    padding
+        Pixels around the image (top, bottom, left, right), from 0; fewer than the kernel has, so that every
+        window sees a pixel.
     """
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
+    padding: tuple[int, ...] = (0, 0, 0, 0)
 
     def __post_init__(self) -> None:
         check_sizes("the window", self.kernel, 2, 1)
         check_sizes("the stride", self.stride, 2, 1)
+        check_sizes("the padding", self.padding, 4, 0)
+        if max(self.padding[:2]) >= self.kernel[0] or max(self.padding[2:]) >= self.kernel[1]:
+            raise ShapeError(
+                f"the padding {self.padding} of max-pooling must be smaller than its window {self.kernel}"
+            )
 
     def _sides(self, source: TensorType) -> tuple[int, int]:
         if len(source.shape) != 3:
             raise ShapeError(f"max-pooling needs an image (rows, columns, channels), not {source.shape}")
-        return output_sides((source.shape[0], source.shape[1]), self.kernel, self.stride)
+        return output_sides((source.shape[0], source.shape[1]), self.kernel, self.stride, self.padding)
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """An image becomes a smaller one of the same elements."""
         (source,) = inputs
-        return TensorType((*self._sides(source), source.shape[2]), source.element)
+        sides = self._sides(source)
+        return TensorType((*sides, source.shape[2]), self._element(source.element, sides))
+
+    def _element(self, element: Element, sides: tuple[int, int]) -> Element:
+        """Return the output's element type; of masked planes, all pixels must have the same map."""
+        if not isinstance(element, Planes) or element.mask is None:
+            return element
+        present = element.mask.present()
+        if (present != present[:, :1, :1]).any():
+            raise ShapeError("max-pooling needs planes whose map is the same at every pixel; pool before")
+        planes, _, _, channels = present.shape
+        mask = PlaneMask.of(np.broadcast_to(present[:, :1, :1], (planes, *sides, channels)))
+        return Planes(element.scales, mask)
 
     def compute(self, *inputs: Tensor) -> Array:
         """Compute the maxima in the input's own form; equal values of several planes give one of them."""
         (source,) = inputs
-        element, sides = source.type.element, self._sides(source.type)
-        first, *others = np.ndindex(*self.kernel)
-        best = seen_by(source.data, first, self.stride, sides)
-        for position in others:
-            seen = seen_by(source.data, position, self.stride, sides)
-            if isinstance(element, Planes):
-                larger = decode(seen, element.scales) > decode(best, element.scales)
-                best = np.where(larger[:, np.newaxis], seen, best)
-            else:
-                best = np.maximum(best, seen)
+        sides = self._sides(source.type)
+        if isinstance(source.type.element, Planes):
+            return self._largest_planes(source, source.type.element, sides)
+        framed = self._framed(source.data, _lowest(source.data))
+        first, *others = (
+            seen_by(framed, position, self.stride, sides) for position in np.ndindex(*self.kernel)
+        )
+        best = first
+        for seen in others:
+            best = np.maximum(best, seen)
         return np.ascontiguousarray(best)
+
+    def _largest_planes(self, source: Tensor, element: Planes, sides: tuple[int, int]) -> Array:
+        """Take the planes of the largest value, window element by window element."""
+        bits = self._framed(source.data, 0)
+        values = self._framed(element.values(source.data), -element.largest - 1)
+        best, largest = (None, None)
+        for position in np.ndindex(*self.kernel):
+            seen = seen_by(bits, position, self.stride, sides)
+            value = seen_by(values, position, self.stride, sides)
+            if best is None or largest is None:
+                best, largest = seen, value
+                continue
+            best = np.where((value > largest)[:, np.newaxis], seen, best)
+            largest = np.maximum(largest, value)
+        assert best is not None
+        return np.ascontiguousarray(best)
+
+    def _framed(self, image: Array, value: float) -> Array:
+        """Put ``value`` around images (..., rows, columns, channels)."""
+        top, bottom, left, right = self.padding
+        leading = [(0, 0)] * (image.ndim - 3)
+        return np.pad(image, (*leading, (top, bottom), (left, right), (0, 0)), constant_values=value)
+
+
+def _lowest(data: Array) -> float:
+    """Return what is below every number of the dtype, or its smallest integer."""
+    return -np.inf if data.dtype.kind == "f" else int(np.iinfo(data.dtype).min)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hbnn_hw.errors import ShapeError
 from hbnn_hw.folding import Folding, FoldSchedule, fold_schedule
 from hbnn_hw.ops.base import Array, HardwareOp, Tensor, Work
-from hbnn_hw.ops.dense import Dense, accumulator_range, check_planes, dense_work
+from hbnn_hw.ops.dense import Dense, check_planes, dense_work
 from hbnn_hw.ops.threshold import Threshold, Thresholds
 from hbnn_hw.types import Planes, TensorType
 from hbnn_hw.weights import WeightPlanes
@@ -75,9 +75,9 @@ class Mvtu(HardwareOp):
         return 1 if self.scheduled_folding.unrolled else self.schedule().n_steps
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """Planes (columns,) become planes, or integers without thresholds, (rows,)."""
+        """Planes or integers (columns,) become planes, or integers without thresholds, (rows,)."""
         (source,) = inputs
-        accumulators = accumulator_range(self.weights, check_planes(source, self.weights).largest)
+        accumulators = Dense(weights=self.weights).infer(source).element
         element = accumulators if self.thresholds is None else self.thresholds.output
         return TensorType((self.weights.rows,), element)
 
@@ -91,7 +91,7 @@ class Mvtu(HardwareOp):
     def work(self, *inputs: TensorType) -> Work:
         """Binary multiply-accumulates, stored bits and comparisons."""
         (source,) = inputs
-        work = dense_work(self.weights, check_planes(source, self.weights))
+        work = dense_work(self.weights, source.element)
         if self.thresholds is None:
             return work
         table = self.thresholds.table

@@ -7,8 +7,7 @@ from enum import Enum
 
 import numpy as np
 
-from hbnn_hw.errors import RangeError
-from hbnn_hw.ops.base import Array, HostOp, Tensor
+from hbnn_hw.ops.base import Array, HostOp, Tensor, integers_of
 from hbnn_hw.types import Planes, Reals, TensorType
 
 
@@ -29,14 +28,13 @@ class Sign(HostOp):
     zero: SignOfZero
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """Reals become one bipolar plane."""
+        """Numbers of any kind become one bipolar plane."""
         (source,) = inputs
-        if not isinstance(source.element, Reals):
-            raise RangeError(f"the sign activation needs reals, not {source.element}")
         return TensorType(source.shape, Planes((1,)))
 
     def compute(self, *inputs: Tensor) -> Array:
         """Compute bits uint8 (batch, 1, *shape)."""
         (source,) = inputs
-        fires = source.data >= 0 if self.zero is SignOfZero.PLUS else source.data > 0
+        x = source.data if isinstance(source.type.element, Reals) else integers_of(source)
+        fires = x >= 0 if self.zero is SignOfZero.PLUS else x > 0
         return fires.astype(np.uint8)[:, np.newaxis]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.errors import RangeError, ShapeError
-from hbnn_hw.ops.base import Array, HostOp, Tensor, Work
+from hbnn_hw.ops.base import Array, HostOp, Tensor, Work, integers_of, range_of
 from hbnn_hw.planes import code_to_bits, uniform_scales
-from hbnn_hw.types import Integers, Planes, TensorType
+from hbnn_hw.types import PlaneMask, Planes, TensorType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -18,8 +18,8 @@ class Thresholds:
     """Threshold tables of one layer.
 
     Channel r's code is the number of levels l with ``(x >= table[r, l]) != inverted[r]``; codes
-    0 … levels become ``log2(levels + 1)`` bipolar planes. Inverted channels come from a negative batch-norm
-    slope: they fire below their threshold.
+    0 … levels become ``log2(levels + 1)`` bipolar planes, bit p of the code being plane p. Inverted channels
+    come from a negative batch-norm slope: they fire below their threshold.
 
     Attributes
     ----------
@@ -27,10 +27,16 @@ class Thresholds:
         int64 (channels, levels), levels = 2**n_bits - 1; ascending along levels.
     inverted
         bool (channels,).
+    scales
+        Integer factor of every plane, least significant bit first; None for 1, 2, 4 and so on.
+    mask
+        uint8 (planes, *shape) of the output, 1 where an element has a plane; None where all have all.
     """
 
     table: NDArray[np.int64]
     inverted: NDArray[np.bool_]
+    scales: tuple[int, ...] | None = None
+    mask: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if self.table.dtype != np.int64 or self.table.ndim != 2 or self.inverted.dtype != np.bool_:
@@ -45,6 +51,8 @@ class Thresholds:
             raise ShapeError(f"a threshold table must have 2**n - 1 levels, not {self.levels}")
         if (np.diff(self.table, axis=1) < 0).any():
             raise RangeError("thresholds must ascend along the levels")
+        if self.output.n_planes != self.n_bits:
+            raise ShapeError(f"codes of {self.n_bits} bits need as many plane scales, not {self.scales}")
 
     @property
     def channels(self) -> int:
@@ -64,14 +72,16 @@ class Thresholds:
     @property
     def output(self) -> Planes:
         """Element type behind the thresholds."""
-        return Planes(uniform_scales(self.n_bits))
+        mask = None if self.mask is None else PlaneMask.of(self.mask)
+        return Planes(self.scales or uniform_scales(self.n_bits), mask)
 
     def apply(self, x: NDArray[np.int64]) -> Array:
         """Count passed thresholds: int64 (batch, ..., channels) to uint8 (batch, n_bits, ..., channels)."""
         codes = np.zeros(x.shape, dtype=np.int64)
         for level in range(self.levels):
             codes += (x >= self.table[:, level]) != self.inverted
-        return code_to_bits(codes, self.n_bits)
+        bits = code_to_bits(codes, self.n_bits)
+        return bits if self.mask is None else bits & self.mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,10 +97,9 @@ class Threshold(HostOp):
     thresholds: Thresholds
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """Integers (..., channels) become bipolar planes of the same shape."""
+        """Integers or planes (..., channels) become bipolar planes of the same shape."""
         (source,) = inputs
-        if not isinstance(source.element, Integers):
-            raise RangeError(f"thresholds compare integers, not {source.element}")
+        range_of(source)
         if source.shape[-1:] != (self.thresholds.channels,):
             raise ShapeError(
                 f"{self.thresholds.channels} threshold channels do not fit an input of {source.shape}"
@@ -100,7 +109,7 @@ class Threshold(HostOp):
     def compute(self, *inputs: Tensor) -> Array:
         """Compute bits uint8 (batch, n_bits, ..., channels)."""
         (source,) = inputs
-        return self.thresholds.apply(source.data)
+        return self.thresholds.apply(integers_of(source))
 
     def work(self, *inputs: TensorType) -> Work:
         """Count comparisons, and stored bits at the accumulator's width."""

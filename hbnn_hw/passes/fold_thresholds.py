@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import Affine, Sign, Tensor, Threshold, Thresholds
-from hbnn_hw.types import Integers, TensorType
+from hbnn_hw.ops import Affine, PiecewiseAffine, Quantize, Sign, Tensor, Threshold, Thresholds
+from hbnn_hw.ops.base import range_of
+from hbnn_hw.types import Reals, TensorType
 
 Codes = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 """Integers (batch, channels) to output codes (batch, channels), monotone in every channel."""
@@ -19,10 +19,11 @@ Codes = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """A producer of integers followed by its affine and its sign."""
+    """The name of an integer value, the affine that reads it, if there is one, and the quantizer behind."""
 
-    affine: Node
-    sign: Node
+    source: str
+    affine: Node | None
+    quantizer: Node
 
 
 def bisect_thresholds(codes: Codes, low: int, high: int, channels: int, levels: int) -> Thresholds:
@@ -70,53 +71,54 @@ def _first_change(
     return first
 
 
-def _find_chain(graph: Graph, node: Node) -> _Chain | None:
-    """Return the affine + sign pair that starts at ``node``, if it does and nobody else reads the affine."""
-    if not isinstance(node.op, Affine):
+def _chain_to(graph: Graph, node: Node) -> _Chain | None:
+    """Return what leads from integers to a quantizer's codes, if ``node`` is a quantizer behind integers."""
+    if not isinstance(node.op, Sign | Quantize):
         return None
-    consumers = graph.consumers(node.name)
-    if len(consumers) != 1 or not isinstance(consumers[0].op, Sign):
-        return None
-    return _Chain(node, consumers[0])
+    producer = next((other for other in graph.nodes if other.name == node.inputs[0]), None)
+    if producer is not None and isinstance(producer.op, Affine | PiecewiseAffine):
+        return _Chain(producer.inputs[0], producer, node)
+    is_real = isinstance(graph.source_type(node).element, Reals)
+    return None if is_real else _Chain(node.inputs[0], None, node)
 
 
-def _codes_of(chain: _Chain, element: Integers, channels: int) -> Codes:
-    source = TensorType((channels,), element)
+def _codes_of(chain: _Chain, source: TensorType) -> Codes:
+    row = TensorType(source.shape[-1:], range_of(source))
 
     def codes(x: NDArray[np.int64]) -> NDArray[np.int64]:
-        bits = chain.sign.op.run(chain.affine.op.run(Tensor(source, x))).data
-        return bits[:, 0].astype(np.int64)
+        value = Tensor(row, x)
+        if chain.affine is not None:
+            value = chain.affine.op.run(value)
+        if isinstance(chain.quantizer.op, Quantize):
+            return chain.quantizer.op.codes(value.data)
+        return chain.quantizer.op.run(value).data[:, 0].astype(np.int64)
 
     return codes
 
 
 def _threshold_node(graph: Graph, chain: _Chain) -> Node:
-    source = graph.source_type(chain.affine)
-    if not isinstance(source.element, Integers):
-        raise GraphError(f"'{chain.affine.name}' must read integers, not {source.element}")
-    element, channels = source.element, source.shape[-1]
-    thresholds = bisect_thresholds(
-        _codes_of(chain, element, channels), element.low, element.high, channels, levels=1
-    )
-    return Node(chain.sign.name, Threshold(thresholds=thresholds), chain.affine.inputs)
+    source = graph.types[chain.source]
+    reached, channels, quantizer = range_of(source), source.shape[-1], chain.quantizer.op
+    levels = len(quantizer.boundaries) if isinstance(quantizer, Quantize) else 1
+    found = bisect_thresholds(_codes_of(chain, source), reached.low, reached.high, channels, levels)
+    if isinstance(quantizer, Quantize):
+        found = replace(found, scales=quantizer.scales, mask=quantizer.mask)
+    return Node(chain.quantizer.name, Threshold(thresholds=found), (chain.source,))
 
 
 def fold_thresholds(graph: Graph) -> Graph:
-    """Replace every affine + sign pair by the exactly equal integer thresholds.
+    """Replace every quantizer, with the affine in front of it, by the exactly equal integer thresholds.
 
     The thresholds are found by bisection of the pair itself over all reachable integers, so ties, slopes of
-    either sign and slopes of zero come out as PyTorch computes them. Images have one threshold for each
-    channel; a pooling of accumulators in front of the pair stays there. The new node keeps the sign's name.
+    either sign, slopes of zero and several pieces come out as PyTorch computes them. Images have one table
+    row for each channel; a pooling of accumulators in front of the pair stays there. The new node keeps the
+    quantizer's name; an affine that nobody else reads goes away.
     """
-    nodes: list[Node] = []
-    replaced: set[str] = set()
-    for node in graph.nodes:
-        if node.name in replaced:
-            continue
-        chain = _find_chain(graph, node)
-        if chain is None:
-            nodes.append(node)
-        else:
-            nodes.append(_threshold_node(graph, chain))
-            replaced.add(chain.sign.name)
-    return Graph(graph.name, graph.input_name, graph.input_type, tuple(nodes))
+    chains = {node.name: chain for node in graph.nodes if (chain := _chain_to(graph, node)) is not None}
+    nodes = tuple(
+        _threshold_node(graph, chains[node.name]) if node.name in chains else node for node in graph.nodes
+    )
+    affines = {chain.affine.name for chain in chains.values() if chain.affine is not None}
+    read = {name for node in nodes for name in node.inputs} | {graph.output_name}
+    kept = tuple(node for node in nodes if node.name not in affines or node.name in read)
+    return Graph(graph.name, graph.input_name, graph.input_type, kept)

@@ -1,80 +1,129 @@
-"""Layers that choose or move values and compute nothing: sign, pooling, flattening, dropout."""
+"""Layers that choose or move values and compute nothing: pooling, flattening, framing, dropout."""
 
 from __future__ import annotations
 
 from math import prod
 
-import numpy as np
 from torch import nn
 
 from hbnn_hw.errors import CaptureError, ShapeError
-from hbnn_hw.nn.activations import SignActivation
-from hbnn_hw.nn.deploy.lowering import Lowering, title
-from hbnn_hw.nn.deploy.stages import Accumulators, Codes, Integers, Logits
+from hbnn_hw.nn.deploy.lines import Lines
+from hbnn_hw.nn.deploy.lowering import Layer, Lowering
+from hbnn_hw.nn.deploy.stages import Codes, Integers, Reals, Value
+from hbnn_hw.nn.structure import Pad, Subsample
 from hbnn_hw.windows import output_sides
 
-
-def add_sign(lowering: Lowering, name: str, module: nn.Module) -> None:
-    """Keep a sign, which makes ±1 of reals."""
-    assert isinstance(module, SignActivation)
-    lowering.close()
-    if not isinstance(lowering.stage, Logits):
-        raise CaptureError(f"{title(name, module)} must follow a linear layer or its norm")
-    lowering.put(name, SignActivation(module.zero))
-    lowering.stage = Integers(1.0, 1)
+Pair = tuple[int, int]
 
 
-def add_max_pool(lowering: Lowering, name: str, module: nn.Module) -> None:
-    """Keep a max-pooling, which is the same of accumulators, reals and ±1."""
-    assert isinstance(module, nn.MaxPool2d)
-    if isinstance(lowering.stage, Codes) or lowering.image is None:
-        raise CaptureError(f"{title(name, module)} must read images behind BitPlaneInput")
-    _check_plain_pooling(name, module)
-    kernel, stride = _pair(module.kernel_size), _pair(module.stride)
-    channels, *sides = lowering.image
+def add_max_pool(lowering: Lowering, layer: Layer) -> Value:
+    """Keep a max-pooling, which is the same of integers and of what they stand for, if they rise with it."""
+    module, value = layer.module, layer.input
+    assert isinstance(module, nn.MaxPool1d | nn.MaxPool2d)
+    image = _image(layer)
+    _check_plain_pooling(layer, module)
+    kernel, stride, padding = (
+        _pair(layer, size) for size in (module.kernel_size, module.stride, module.padding)
+    )
+    shape = (image[0], *_pooled_sides(layer, kernel, stride, padding))
+    pool = nn.MaxPool2d(kernel, stride, padding)
+    stage = value.stage
+    if not isinstance(stage, Lines) or _may_pool_integers(layer, stage):
+        return Value(lowering.put(layer.name, pool, value.node), stage, shape)
+    if layer.reaches_sign:
+        return Value(lowering.put(layer.name, pool, lowering.reals(value)), Reals(), shape)
+    fixed = lowering.integers(layer, value)
+    return Value(lowering.put(layer.name, pool, fixed.node), fixed.stage, shape)
+
+
+def _may_pool_integers(layer: Layer, stage: Lines) -> bool:
+    """Tell whether integers rise with what they stand for, and bits cannot be pooled instead."""
+    return stage.rises and not (stage.label is not None and layer.reaches_sign)
+
+
+def add_subsample(lowering: Lowering, layer: Layer) -> Value:
+    """Keep every n-th pixel: a max-pooling over windows of one pixel."""
+    module, value = layer.module, layer.input
+    assert isinstance(module, Subsample)
+    image = _image(layer)
+    stride = (module.stride[0], module.stride[1])
+    shape = (image[0], *_pooled_sides(layer, (1, 1), stride, (0, 0)))
+    return Value(lowering.put(layer.name, nn.MaxPool2d(1, stride), value.node), value.stage, shape)
+
+
+def add_pad(lowering: Lowering, layer: Layer) -> Value:
+    """Keep a frame, as integers."""
+    module = layer.module
+    assert isinstance(module, Pad)
+    channels, rows, columns = _image(layer)
+    value = lowering.integers(layer, layer.input)
+    stage = value.stage
+    assert isinstance(stage, Integers)
+    framed = module.value / stage.scale
+    if not framed.is_integer():
+        raise CaptureError(
+            f"the value of {layer.title} must be a whole number of the steps of {stage.scale:g} between its "
+            f"inputs, not {module.value:g}; use 0"
+        )
+    top, bottom, left, right = module.padding
+    before, after = module.channels
+    frame = Pad((top, bottom, left, right), (before, after), framed)
+    shape = (channels + sum(module.channels), rows + top + bottom, columns + left + right)
+    low, high = min(stage.low, int(framed)), max(stage.high, int(framed))
+    framed_stage = Integers(scale=stage.scale, low=low, high=high, spread=stage.spread)
+    return Value(lowering.put(layer.name, frame, value.node), framed_stage, shape)
+
+
+def _image(layer: Layer) -> tuple[int, int, int]:
+    if isinstance(layer.input.stage, Codes) or layer.input.image is None:
+        raise CaptureError(f"{layer.title} must read images behind BitPlaneInput")
+    return layer.input.image
+
+
+def _pooled_sides(layer: Layer, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
+    _, rows, columns = _image(layer)
     try:
-        rows, columns = output_sides((sides[0], sides[1]), kernel, stride)
+        return output_sides((rows, columns), kernel, stride, (padding[0], padding[0], padding[1], padding[1]))
     except ShapeError as error:
-        raise ShapeError(f"{title(name, module)}: {error}") from error
-    lowering.put(name, nn.MaxPool2d(kernel, stride))
-    lowering.shape = (channels, rows, columns)
+        raise ShapeError(f"{layer.title}: {error}") from error
 
 
-def _check_plain_pooling(name: str, module: nn.MaxPool2d) -> None:
-    for setting, plain in (("padding", 0), ("dilation", 1)):
-        value = getattr(module, setting)
-        if _pair(value) != (plain, plain):
-            raise CaptureError(f"{setting} of {title(name, module)} must be {plain}, not {value!r}")
+def _check_plain_pooling(layer: Layer, module: nn.MaxPool1d | nn.MaxPool2d) -> None:
+    if module.dilation not in (1, (1, 1), (1,)):
+        raise CaptureError(f"dilation of {layer.title} must be 1, not {module.dilation!r}")
     if module.ceil_mode or module.return_indices:
-        raise CaptureError(f"{title(name, module)} must have neither ceil_mode nor return_indices")
+        raise CaptureError(f"{layer.title} must have neither ceil_mode nor return_indices")
 
 
-def _pair(size: int | tuple[int, ...]) -> tuple[int, int]:
-    if isinstance(size, int):
-        return size, size
-    rows, columns = size
-    return rows, columns
+def _pair(layer: Layer, size: int | tuple[int, ...]) -> Pair:
+    """Return (vertical, horizontal); a sequence's one size is the horizontal one of an image of one row."""
+    sizes = (size,) if isinstance(size, int) else tuple(size)
+    if isinstance(layer.module, nn.MaxPool1d | nn.AvgPool1d):
+        return (0 if sizes[0] == 0 else 1, sizes[0])
+    return (sizes[0], sizes[-1])
 
 
-def add_flatten(lowering: Lowering, name: str, module: nn.Module) -> None:
+def add_flatten(lowering: Lowering, layer: Layer) -> Value:
     """Make vectors of images, one channel after the other; vectors stay as they are."""
+    module, value = layer.module, layer.input
     assert isinstance(module, nn.Flatten)
     if (module.start_dim, module.end_dim) not in ((1, -1), (1, 3)):
         raise CaptureError(
-            f"{title(name, module)} must be nn.Flatten(), which keeps the batch, not "
+            f"{layer.title} must be nn.Flatten(), which keeps the batch, not "
             f"nn.Flatten({module.start_dim}, {module.end_dim})"
         )
-    if lowering.image is None:
-        return
-    _, *sides = lowering.image
-    if isinstance(lowering.stage, Accumulators):
-        scale, bias = (
-            np.repeat(values, prod(sides)) for values in (lowering.stage.scale, lowering.stage.bias)
-        )
-        lowering.stage = Accumulators(lowering.stage.name, scale, bias)
-    lowering.put(name, nn.Flatten())
-    lowering.shape = (prod(lowering.image),)
+    if value.image is None:
+        return value
+    _, *sides = value.image
+    node, stage = value.node, value.stage
+    if isinstance(stage, Lines) and stage.label is not None and layer.reaches_sign:
+        # One threshold per channel, and not per pixel: the sign moves in front of the flattening.
+        node, stage = lowering.reals(value), Reals()
+    elif isinstance(stage, Lines):
+        stage = stage.repeated(prod(sides))
+    return Value(lowering.put(layer.name, nn.Flatten(), node), stage, (prod(value.image),))
 
 
-def skip(lowering: Lowering, name: str, module: nn.Module) -> None:
+def skip(lowering: Lowering, layer: Layer) -> Value:
     """Drop a module that does nothing in evaluation."""
+    return layer.input

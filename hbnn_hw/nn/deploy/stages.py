@@ -5,38 +5,63 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-Reals: TypeAlias = NDArray[np.float64]
+from hbnn_hw.nn.deploy.lines import Lines
 
 
 @dataclass(frozen=True, slots=True)
-class Integers:
-    """Values between layers: ``scale`` times integers of magnitude up to ``bound``."""
-
-    scale: float
-    bound: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Accumulators:
-    """What a layer with weights left: real value = ``scale · integer + bias``, until an affine takes it.
-
-    ``scale`` and ``bias`` are float64 (features,), or (channels,) of an image; ``name`` is the layer's.
-    """
-
-    name: str
-    scale: Reals
-    bias: Reals
-
-
 class Codes:
     """The network's input, before :class:`~hbnn_hw.nn.activations.BitPlaneInput`."""
 
 
-class Logits:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integers:
+    """Real values ``scale · integer + offset``, with ``low <= integer <= high``.
+
+    ``spread`` is about the standard deviation of the real values, by which rounding errors are judged.
+    """
+
+    scale: float
+    low: int
+    high: int
+    spread: float
+    offset: float = 0.0
+
+    @property
+    def bound(self) -> int:
+        """Largest magnitude of an integer."""
+        return max(-self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Reals:
     """Real values behind an affine; only pooling, flattening and a sign may follow."""
 
 
-Stage: TypeAlias = Codes | Integers | Accumulators | Logits
+Stage: TypeAlias = Codes | Integers | Lines | Reals
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """What a layer of the network makes, in terms of the twin.
+
+    Attributes
+    ----------
+    node
+        Name of the twin's layer that makes the numbers.
+    stage
+        What the numbers mean.
+    shape
+        Of one sample in PyTorch's order: (features,) or (channels, rows, columns); None while unknown.
+    """
+
+    node: str
+    stage: Stage
+    shape: tuple[int, ...] | None
+
+    @property
+    def image(self) -> tuple[int, int, int] | None:
+        """The shape (channels, rows, columns), if samples are images."""
+        if self.shape is None or len(self.shape) != 3:
+            return None
+        channels, rows, columns = self.shape
+        return channels, rows, columns

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hbnn_hw.errors import CaptureError, RangeError, ShapeError
-from hbnn_hw.nn.conv import Padding, QuantizedConv2d
-from hbnn_hw.nn.deploy.lowering import Lowering, reals, title
-from hbnn_hw.nn.deploy.stages import Accumulators, Integers, Reals
-from hbnn_hw.nn.deployed import EXACT_FLOAT32, DeployedConv2d, DeployedLinear
+from hbnn_hw.nn.conv import Padding, QuantizedConv
+from hbnn_hw.nn.deploy.lines import Lines, Reals
+from hbnn_hw.nn.deploy.lowering import Layer, Lowering, reals, title
+from hbnn_hw.nn.deploy.stages import Codes, Integers, Value
+from hbnn_hw.nn.deployed import EXACT_FLOAT32, LARGEST_ACCUMULATOR, DeployedConv2d, DeployedLinear
 from hbnn_hw.nn.latent import QuantizedLayer, QuantizedLinear, RealPlanes
 from hbnn_hw.scales import integer_scales
 from hbnn_hw.windows import output_sides
@@ -19,29 +22,35 @@ _BORDERS = {Padding.MASKED: 0.0, Padding.MINUS_ONE: -1.0, Padding.PLUS_ONE: 1.0}
 """Real value of the border; nothing else than 0 leaves a sum."""
 
 
-def add_linear(lowering: Lowering, name: str, module: nn.Module) -> None:
+def add_linear(lowering: Lowering, layer: Layer) -> Value:
     """Turn a quantized linear layer into one over integers."""
+    module, value = layer.module, layer.input
     assert isinstance(module, QuantizedLinear)
-    stage = lowering.integers(name, module)
-    if lowering.image is not None:
-        raise CaptureError(f"{title(name, module)} must read vectors; put nn.Flatten() before it")
-    if lowering.shape not in (None, (module.in_features,)):
-        (features,) = lowering.shape or ()
-        raise ShapeError(f"{title(name, module)} must have {features} inputs, not {module.in_features}")
-    bits, mask, coefficients, scale = _integer_planes(name, module, lowering.scale_error)
+    stage = _integers(layer)
+    if value.image is not None:
+        raise CaptureError(f"{layer.title} must read vectors; put nn.Flatten() before it")
+    if value.shape not in (None, (module.in_features,)):
+        (features,) = value.shape or ()
+        raise ShapeError(f"{layer.title} must have {features} inputs, not {module.in_features}")
+    bits, mask, coefficients, scale = _integer_planes(layer.name, module, lowering.scale_error)
     linear = DeployedLinear(bits, mask, coefficients)
-    _check_exact(name, linear.largest_accumulator(stage.bound))
-    lowering.put(name, linear)
-    lowering.shape = (module.out_features,)
-    lowering.stage = Accumulators(name, scale * stage.scale, _bias(module))
+    largest = linear.largest_accumulator(stage.bound)
+    _check_exact(layer.name, largest)
+    linear.wide = largest >= EXACT_FLOAT32
+    node = lowering.put(layer.name, linear, value.node)
+    sums = _sums(module, stage, scale, linear.weight, largest)
+    return Value(node, sums, (module.out_features,))
 
 
-def add_convolution(lowering: Lowering, name: str, module: nn.Module) -> None:
+def add_convolution(lowering: Lowering, layer: Layer) -> Value:
     """Turn a quantized convolution into one over integers."""
-    assert isinstance(module, QuantizedConv2d)
-    stage = lowering.integers(name, module)
-    sides = _output_sides(lowering, name, module)
-    bits, mask, coefficients, scale = _integer_planes(name, module, lowering.scale_error)
+    module, value = layer.module, layer.input
+    assert isinstance(module, QuantizedConv)
+    stage = _integers(layer)
+    sides = _output_sides(layer)
+    bits, mask, coefficients, scale = _integer_planes(layer.name, module, lowering.scale_error)
+    if module.n_dimensions == 1:
+        bits, mask = bits.unsqueeze(-2), mask.unsqueeze(-2)  # a sequence is an image of one row
     # The same function with all scales positive, so that integers rise with what they stand for: the
     # largest of several real sums is then the largest integer, whatever is pooled before the norm.
     falling = torch.from_numpy(scale < 0).view(1, -1, 1, 1, 1)
@@ -49,49 +58,73 @@ def add_convolution(lowering: Lowering, name: str, module: nn.Module) -> None:
         torch.where(falling, mask - bits, bits),
         mask,
         coefficients,
-        stride=module.stride,
-        padding=module.padding,
-        border=_border(name, module, stage),
+        stride=module.window.stride,
+        dilation=module.window.dilation,
+        frame=module.frame,
+        border=_border(layer.name, module, stage),
         groups=module.groups,
     )
-    _check_exact(name, convolution.largest_accumulator(stage.bound))
-    lowering.put(name, convolution)
-    lowering.shape = (module.out_channels, *sides)
-    lowering.stage = Accumulators(name, np.abs(scale) * stage.scale, _bias(module))
+    largest = convolution.largest_accumulator(stage.bound)
+    _check_exact(layer.name, largest)
+    convolution.wide = largest >= EXACT_FLOAT32
+    node = lowering.put(layer.name, convolution, value.node)
+    sums = _sums(module, stage, np.abs(scale), convolution.weight, largest)
+    return Value(node, sums, (module.out_channels, *sides))
 
 
-def _output_sides(lowering: Lowering, name: str, module: QuantizedConv2d) -> tuple[int, int]:
-    if lowering.image is None:
+def _integers(layer: Layer) -> Integers:
+    """Return the stage that a layer with weights needs; raise CaptureError at any other."""
+    stage = layer.input.stage
+    if isinstance(stage, Codes):
+        raise CaptureError(f"{layer.title} must read integers; begin the network with BitPlaneInput(bits)")
+    if not isinstance(stage, Integers):
+        raise CaptureError(f"{layer.title} must read ±1; put a SignActivation before it")
+    return stage
+
+
+def _sums(module: QuantizedLayer, stage: Integers, scale: Reals, weight: Tensor, largest: int) -> Lines:
+    """Say what sums of integers stand for, with the layer's bias and the offset of its inputs."""
+    step = scale * stage.scale
+    rows = weight.flatten(1).double()
+    offset = _bias(module) + scale * stage.offset * reals(rows.sum(dim=1))
+    spread = np.abs(scale) * stage.spread * np.sqrt(reals(rows.square().sum(dim=1)))
+    return Lines.straight(step, offset, (-largest, largest), spread)
+
+
+def _output_sides(layer: Layer) -> tuple[int, int]:
+    module, image = layer.module, layer.input.image
+    assert isinstance(module, QuantizedConv)
+    if image is None:
         raise CaptureError(
-            f"{title(name, module)} must read images; put nn.Unflatten(1, (channels, rows, columns)) at the "
+            f"{layer.title} must read images; put nn.Unflatten(1, (channels, rows, columns)) at the "
             "beginning of the network"
         )
-    channels, *sides = lowering.image
+    channels, *sides = image
     if channels != module.in_channels:
-        raise ShapeError(f"{title(name, module)} must have {channels} channels, not {module.in_channels}")
-    (vertical, horizontal), (rows, columns) = module.padding, sides
+        raise ShapeError(f"{layer.title} must have {channels} channels, not {module.in_channels}")
+    (rows, columns), window = sides, module.window
     try:
-        padding = (vertical, vertical, horizontal, horizontal)
-        return output_sides((rows, columns), module.kernel_size, module.stride, padding)
+        return output_sides((rows, columns), window.kernel, window.stride, window.frame, window.dilation)
     except ShapeError as error:
-        raise ShapeError(f"{title(name, module)}: {error}") from error
+        raise ShapeError(f"{layer.title}: {error}") from error
 
 
-def _border(name: str, module: QuantizedConv2d, stage: Integers) -> int:
+def _border(name: str, module: QuantizedConv, stage: Integers) -> int:
     """Return the border on the scale of the integers that the layer reads.
 
     Next to pixels of b bits, which are odd multiples of 2^-b, a border of -1 is -2^b: one step beyond the
     darkest pixel. It is no code, but an integer like any other.
     """
-    if not any(module.padding) or module.padding_value is None:
+    if not any(module.frame) or module.padding_value is None:
         return 0
-    border = _BORDERS[module.padding_value] / stage.scale
-    if not border.is_integer():
+    real = _BORDERS[module.padding_value]
+    border = (real - stage.offset) / stage.scale
+    if not math.isclose(border, round(border), rel_tol=1e-12, abs_tol=1e-12):
         raise CaptureError(
             f"the border of {title(name, module)} must be a whole number of the steps of {stage.scale:g} "
-            f"between its inputs, not {_BORDERS[module.padding_value]:+g}; use Padding.MASKED"
+            f"between its inputs, not {real:+g}; use Padding.MASKED"
         )
-    return int(border)
+    return round(border)
 
 
 def _integer_planes(
@@ -125,8 +158,9 @@ def _bias(module: QuantizedLayer) -> Reals:
 
 
 def _check_exact(name: str, largest: int) -> None:
-    if largest >= EXACT_FLOAT32:
+    if largest >= LARGEST_ACCUMULATOR:
         raise RangeError(
-            f"accumulators of layer {name!r} must stay below {EXACT_FLOAT32} (2^24) to be exact in float32, "
-            f"but can reach {largest}; use fewer input bits, fewer inputs or a larger scale_error"
+            f"accumulators of layer {name!r} must stay below {LARGEST_ACCUMULATOR} (2^29), so that their "
+            f"product with a float32 is exact in float64, but can reach {largest}; use fewer input bits, "
+            "fewer inputs or a larger scale_error"
         )

@@ -1,0 +1,64 @@
+"""Piecewise linear activations: they bend what the integers stand for, and cost nothing by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from torch import nn
+
+from hbnn_hw.errors import ShapeError
+from hbnn_hw.nn.deploy.lines import Bend
+from hbnn_hw.nn.deploy.lowering import Layer, Lowering, reals
+from hbnn_hw.nn.deploy.stages import Value
+
+_ONE, _ZERO = np.ones(1), np.zeros(1)
+
+
+def clip(low: float, high: float | None) -> Bend:
+    """Return ``min(max(x, low), high)``; None for no upper limit."""
+    bottom = np.array([low])
+    if high is None:
+        return Bend(at=(bottom,), slopes=(_ZERO, _ONE), offsets=(bottom, _ZERO))
+    top = np.array([high])
+    return Bend(at=(bottom, top), slopes=(_ZERO, _ONE, _ZERO), offsets=(bottom, _ZERO, top))
+
+
+def leak(slope: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Bend:
+    """Return ``x if x >= 0 else slope · x``."""
+    return Bend(at=(_ZERO,), slopes=(slope, _ONE), offsets=(_ZERO, _ZERO))
+
+
+def _prelu(module: nn.Module) -> Bend:
+    assert isinstance(module, nn.PReLU)
+    return leak(reals(module.weight))
+
+
+def _leaky_relu(module: nn.Module) -> Bend:
+    assert isinstance(module, nn.LeakyReLU)
+    return leak(np.array([module.negative_slope]))
+
+
+def _hardtanh(module: nn.Module) -> Bend:
+    assert isinstance(module, nn.Hardtanh)
+    return clip(module.min_val, module.max_val)
+
+
+BENDS: dict[type[nn.Module], Callable[[nn.Module], Bend]] = {
+    nn.ReLU: lambda module: clip(0.0, None),
+    nn.ReLU6: lambda module: clip(0.0, 6.0),
+    nn.Hardtanh: _hardtanh,
+    nn.PReLU: _prelu,
+    nn.LeakyReLU: _leaky_relu,
+}
+"""Activations that are piecewise linear."""
+
+
+def add_bend(lowering: Lowering, layer: Layer) -> Value:
+    """Bend what the integers stand for."""
+    value = layer.input
+    lines = lowering.lines(layer, value)
+    bend = BENDS[type(layer.module)](layer.module)
+    if any(len(slope) not in (1, lines.channels) for slope in bend.slopes):
+        raise ShapeError(f"{layer.title} must have 1 or {lines.channels} slopes, not {len(bend.slopes[0])}")
+    return Value(value.node, lines.then_bend(bend, layer.name), value.shape)
