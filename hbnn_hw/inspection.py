@@ -98,6 +98,8 @@ def window_text(op: Convolution) -> str:
     if any(op.padding):
         sides = " ".join(map(str, op.padding))
         text += f", padding {sides} {'masked' if op.border == MASKED else f'of {op.border}'}"
+    if op.dilation != (1, 1):
+        text += f", dilation {op.dilation[0]}×{op.dilation[1]}"
     return text + (f", {op.groups} groups" if op.groups > 1 else "")
 
 
