@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from hbnn_hw.graph import Graph, Node
@@ -23,7 +25,7 @@ from hbnn_hw.ops import (
     SumPool,
     Unflatten,
 )
-from hbnn_hw.ops.base import range_of
+from hbnn_hw.ops.base import integers_of, range_of
 from hbnn_hw.passes.rising_codes import is_same_everywhere
 from hbnn_hw.types import Integers, Planes, TensorType
 from tests.graphs import random_affine, random_weights
@@ -49,14 +51,18 @@ def chain(kind: TensorType, *ops: Op) -> Graph:
     return Graph("chain", "x", kind, tuple(nodes))
 
 
-def bent(rng: np.random.Generator, channels: int, reached: Integers) -> PiecewiseAffine:
-    """Continuous functions of one to three pieces that rise or fall throughout, some flat in places."""
-    pieces = int(rng.integers(1, 4))
-    knees = np.sort(rng.integers(reached.low, reached.high + 1, (pieces - 1, channels)), axis=0)
+def bent(rng: np.random.Generator, values: np.ndarray) -> PiecewiseAffine:
+    """Continuous functions of one to three pieces that rise or fall throughout, some flat in places.
+
+    Knees and zeros lie at some of the ``values`` (..., channels) that really occur.
+    """
+    pieces, channels = int(rng.integers(1, 4)), values.shape[-1]
+    some = rng.permuted(values.reshape(-1, channels), axis=0)
+    knees, zeros = np.sort(np.resize(some, (pieces - 1, channels)), axis=0), some[0]
     alpha = rng.choice([0.0, 0.25, 0.5, 1.0, 3.0], (pieces, channels), p=[0.15, 0.25, 0.2, 0.25, 0.15])
     alpha *= rng.choice([-1.0, 1.0], channels)
     beta = np.zeros((pieces, channels))
-    beta[0] = -alpha[0] * rng.integers(reached.low, reached.high + 1, channels)
+    beta[0] = -alpha[0] * zeros
     for k in range(1, pieces):
         beta[k] = beta[k - 1] + (alpha[k - 1] - alpha[k]) * knees[k - 1]
     return PiecewiseAffine(alpha=alpha.astype(np.float32), beta=beta.astype(np.float32), knees=knees)
@@ -112,6 +118,7 @@ class Builder:
         if rng.random() < 0.8:
             self.add(EncodeBitPlanes(n_bits=self.n_bits))
         self.branches = [self.name]
+        self.codes = rng.integers(0, 2**self.n_bits, (8, *kind.shape))
 
     @property
     def name(self) -> str:
@@ -129,6 +136,10 @@ class Builder:
     def magnitude(self) -> int:
         reached = range_of(self.kind)
         return max(-reached.low, reached.high)
+
+    def values(self) -> np.ndarray:
+        """What the value is for a few inputs, so that thresholds lie where it is decided."""
+        return integers_of(self.graph.run(self.codes))
 
     def chance(self, share: float) -> bool:
         return bool(self.rng.random() < share)
@@ -188,26 +199,31 @@ class Builder:
     def add_activation(self) -> None:
         """Pooling, normalization, pooling, quantizer, pooling; each pooling may be missing."""
         self.add_pool(0.4)
-        spread = max(1.0, self.magnitude() / 4)
+        self.add_quantizer(pooled=0.2)
+        self.add_pool(0.3)
+
+    def add_quantizer(self, pooled: float = 0.0) -> None:
+        """A normalization and a quantizer, with poolings of reals between them by chance."""
+        values = self.values()
+        spread = max(0.5, float(values.std()))
         if self.chance(0.5):
-            self.add(bent(self.rng, self.kind.shape[-1], range_of(self.kind)))
+            self.add(bent(self.rng, values))
         else:
             self.add(random_affine(self.rng, self.kind.shape[-1], spread))
-        pooled = [self.add_pool(0.2) for _ in range(2)]
-        self.add(random_quantizer(self.rng, self.kind.shape, spread, rising=any(pooled)))
-        self.add_pool(0.3)
+        pools = [pooled > 0 and self.add_pool(pooled) for _ in range(2)]
+        self.add(random_quantizer(self.rng, self.kind.shape, spread, rising=any(pools)))
 
     def add_rescale(self) -> None:
         reached, channels = range_of(self.kind), self.kind.shape[-1]
         pieces = int(self.rng.integers(1, 4))
         self.add(
             Rescale(
-                multipliers=self.rng.integers(-3, 4, (pieces, channels)),
+                multipliers=self.rng.choice([-5, -3, -1, 0, 1, 2, 4], (pieces, channels)),
                 offsets=self.rng.integers(-9, 10, (pieces, channels)),
                 knees=np.sort(
                     self.rng.integers(reached.low, reached.high + 1, (pieces - 1, channels)), axis=0
                 ),
-                shift=int(self.rng.integers(0, 4)),
+                shift=int(self.rng.integers(0, 3)),
             )
         )
 
@@ -222,6 +238,16 @@ class Builder:
             self.add(Concat(), self.name, other)
 
     def add_step(self) -> None:
+        """Add something; a step behind which all inputs look alike would prove nothing and is taken back."""
+        self.unless_alike(self.add_anything)
+
+    def unless_alike(self, step: Callable[[], None]) -> None:
+        before = self.graph
+        step()
+        if len(np.unique(self.values().reshape(len(self.codes), -1), axis=0)) < 3:
+            self.graph = before
+
+    def add_anything(self) -> None:
         if self.magnitude() > LARGEST or self.chance(0.35):
             self.add_activation()
             return
@@ -232,12 +258,11 @@ class Builder:
     def finish(self) -> Graph:
         self.add(Flatten())
         if self.magnitude() > LARGEST or self.chance(0.5):
-            self.add(random_affine(self.rng, self.kind.shape[0], 2.0))
-            self.add(random_quantizer(self.rng, self.kind.shape, 2.0))
-        weights = random_weights(self.rng, 4, self.kind.shape[0], (2, 1), zero_bit=True)
+            self.unless_alike(self.add_quantizer)
+        weights = random_weights(self.rng, 9, self.kind.shape[0], (2, 1), zero_bit=True)
         self.add(Dense(weights=weights))
         if self.chance(0.5):
-            self.add(random_affine(self.rng, 4, 2.0))
+            self.add(random_affine(self.rng, 9, 2.0))
         return self.graph
 
 
