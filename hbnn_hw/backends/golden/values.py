@@ -152,5 +152,5 @@ def pack_bits(bits: Array) -> Words:
         octets = np.zeros((*bits.shape[:-1], 8 * words_for(n)), dtype=np.uint8)
         octets[..., : -(-n // 8)] = np.packbits(bits, axis=-1, bitorder="little")
     else:
-        octets = np.packbits(bits.reshape(-1), bitorder="little").reshape(*bits.shape[:-1], -1)
+        octets = np.packbits(bits.reshape(-1), bitorder="little").reshape(*bits.shape[:-1], n // 8)
     return octets.view("<u8").astype(np.uint64, copy=False)
