@@ -1,6 +1,8 @@
 """The golden model: every operator and whole networks equal their plain meaning, in bounded memory."""
 
 import gc
+import subprocess
+import sys
 import tracemalloc
 import weakref
 from dataclasses import dataclass, field
@@ -155,6 +157,16 @@ def test_dense_layers_equal_their_meaning_with_every_kernel(
         assert np.array_equal(dot(weights, source.type.element, source.data), expected)
 
 
+@given(seed=st.integers(0, 9999), low=st.integers(-400, 400), extent=st.integers(0, 400))
+def test_dense_layers_take_any_integers(seed, low, extent):
+    rng = np.random.default_rng(seed)
+    weights = random_weights(rng, 5, 70, (2, 1), zero_bit=True)
+    source, result = integers(rng, (70,), low, low + extent), TensorType((5,), Integers(-(1 << 20), 1 << 20))
+    step = step_of(Dense(weights=weights), (source.type,), result, choose_kernel)
+    sums = step(Value(source.type, data=source.data)).data()
+    assert np.array_equal(sums, source.data @ weights.values().T)
+
+
 # --- what the fast forms do not know ---
 
 
@@ -186,6 +198,7 @@ def test_an_attribute_is_harmless_only_at_its_default():
     assert not knows_all(Newer(known=3), "known")
     assert not knows_all(Newer(known=3, tuned=(1, 2)), "known", "listed")
     assert not knows_all(Newer(known=3, table=np.zeros(3)), "known", "listed")
+    assert not knows_all("no dataclass")
 
 
 def branching(seed=0):
@@ -300,6 +313,12 @@ def test_the_peak_does_not_depend_on_the_batch_and_stays_below_its_bound(monkeyp
 
 
 # --- the optional accelerator ---
+
+
+def test_importing_the_golden_model_does_not_import_numba():
+    code = "import sys, hbnn_hw.backends.golden; print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from hbnn_hw.backends.golden.products import Numbers, Product
+from hbnn_hw.backends.golden.products import Numbers, Product, largest_sum
 from hbnn_hw.backends.golden.values import Floats, float_type
 from hbnn_hw.ops import Convolution
 from hbnn_hw.types import TensorType
@@ -15,6 +15,13 @@ from hbnn_hw.windows import pad, seen_by
 
 LARGEST_MATRIX = 1 << 19
 """Numbers in a matrix of windows (2 MiB in float32); one row of windows may need more."""
+
+
+def with_border(op: Convolution, numbers: Numbers) -> Numbers:
+    """Return what inputs and the border around them can be."""
+    if not any(op.padding):
+        return numbers
+    return Numbers(min(numbers.low, op.border), max(numbers.high, op.border))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,9 +45,8 @@ class FloatConvolution:
 
     @classmethod
     def of(cls, op: Convolution, source: TensorType, numbers: Numbers) -> FloatConvolution:
-        """Prepare the weights for inputs in a range; a border counts as an input."""
-        if any(op.padding):
-            numbers = Numbers(min(numbers.low, op.border), max(numbers.high, op.border))
+        """Prepare the weights for inputs in a range."""
+        numbers = with_border(op, numbers)
         by_group = op.weights.values().reshape(op.groups, op.group_outputs, op.weights.columns)
         return cls(op, op.output_sides(source), tuple(Product.of(values, numbers) for values in by_group))
 
@@ -104,11 +110,11 @@ class DepthwiseConvolution:
     weights: Floats
 
     @classmethod
-    def of(cls, op: Convolution, source: TensorType) -> DepthwiseConvolution:
+    def of(cls, op: Convolution, source: TensorType, numbers: Numbers) -> DepthwiseConvolution:
         """Prepare the weights in a dtype that holds all sums."""
-        dtype = float_type(op.accumulators(source).high)
-        weights = op.weights.values().T.reshape(*op.kernel, op.weights.rows).astype(dtype)
-        return cls(op, op.output_sides(source), weights)
+        values = op.weights.values()
+        dtype = float_type(largest_sum(values, with_border(op, numbers).largest))
+        return cls(op, op.output_sides(source), values.T.reshape(*op.kernel, -1).astype(dtype))
 
     def apply(self, images: Floats) -> Floats:
         """Convolve images (batch, rows, columns, in): the sums (batch, rows', columns', out)."""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.backends.golden.convolution import FloatConvolution
-from hbnn_hw.backends.golden.products import Numbers
+from hbnn_hw.backends.golden.convolution import FloatConvolution, with_border
+from hbnn_hw.backends.golden.products import Numbers, largest_sum
 from hbnn_hw.backends.golden.values import Floats, float_type
 from hbnn_hw.ops import Convolution
 from hbnn_hw.planes import Words, pack
@@ -54,7 +54,9 @@ class PackedConvolution:
     @classmethod
     def of(cls, op: Convolution, source: TensorType) -> PackedConvolution:
         """Prepare the weights for an image of planes."""
-        planes = op.input_planes(source)
+        planes = source.element
+        assert isinstance(planes, Planes)
+        numbers = with_border(op, Numbers.of_planes(planes))
         equal = op.weights.row_offsets(planes.scales)[np.newaxis, np.newaxis]
         if any(op.padding) and op.border != -planes.largest:
             equal = equal + (op.border + planes.largest) * _weights_on_border(op, source)
@@ -66,7 +68,7 @@ class PackedConvolution:
             padding=op.padding,
             equal=equal.astype(np.int32),
             sides=op.output_sides(source),
-            dtype=float_type(op.accumulators(source).high),
+            dtype=float_type(largest_sum(op.weights.values(), numbers.largest)),
         )
 
     @classmethod

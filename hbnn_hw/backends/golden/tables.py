@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.backends.golden.products import Numbers
+from hbnn_hw.backends.golden.products import Numbers, largest_sum
 from hbnn_hw.backends.golden.values import Floats, float_type
 from hbnn_hw.planes import Bits
 
@@ -78,7 +78,7 @@ class TableProduct:
             kinds[entries].astype(np.int16),
             groups_per_block,
             values.shape[1],
-            float_type(int(np.abs(values).sum(axis=1).max()) * numbers.largest),
+            float_type(largest_sum(values, numbers.largest)),
         )
 
     def apply(self, x: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,7 +30,9 @@ def float_type(largest: int) -> type[np.floating[Any]]:
 
 def knows_all(node: object, *names: str) -> bool:
     """Whether all attributes of a dataclass but the named ones have their defaults, which change nothing."""
-    others = (field for field in fields(node) if field.name not in names)  # type: ignore[arg-type]
+    if not is_dataclass(node):
+        return False
+    others = (field for field in fields(node) if field.name not in names)
     return all(
         field.default is not MISSING and bool(np.all(getattr(node, field.name) == field.default))
         for field in others
