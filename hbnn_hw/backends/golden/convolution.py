@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from hbnn_hw.backends.golden.products import Numbers, Product, largest_sum
-from hbnn_hw.backends.golden.values import Floats, float_type
+from hbnn_hw.backends.golden.values import Floats, Value, float_type
 from hbnn_hw.ops import Convolution
 from hbnn_hw.types import TensorType
 from hbnn_hw.windows import pad, seen_by
@@ -50,14 +50,14 @@ class FloatConvolution:
         by_group = op.weights.values().reshape(op.groups, op.group_outputs, op.weights.columns)
         return cls(op, op.output_sides(source), tuple(Product.of(values, numbers) for values in by_group))
 
-    def apply(self, images: Floats) -> Floats:
-        """Convolve images (batch, rows, columns, in): the sums (batch, rows', columns', out)."""
+    def apply(self, images: Value) -> Floats:
+        """Convolve images (rows, columns, in): the sums (batch, rows', columns', out)."""
         op = self.op
         dtype = np.result_type(*(product.dtype for product in self.products))
         result = np.empty((len(images), *self.sides, op.weights.rows), dtype=dtype)
         step = max(1, LARGEST_MATRIX // (self.sides[0] * self.sides[1] * op.weights.columns))
         for start in range(0, len(images), step):
-            padded = images[start : start + step]
+            padded = images.part(start, start + step).numbers()
             if any(op.padding):
                 padded = pad(padded, op.padding, op.border)
             for group, product in enumerate(self.products):
@@ -116,12 +116,12 @@ class DepthwiseConvolution:
         dtype = float_type(largest_sum(values, with_border(op, numbers).largest))
         return cls(op, op.output_sides(source), values.T.reshape(*op.kernel, -1).astype(dtype))
 
-    def apply(self, images: Floats) -> Floats:
-        """Convolve images (batch, rows, columns, in): the sums (batch, rows', columns', out)."""
+    def apply(self, images: Value) -> Floats:
+        """Convolve images (rows, columns, in): the sums (batch, rows', columns', out)."""
         op = self.op
         result = np.zeros((len(images), *self.sides, op.weights.rows), dtype=self.weights.dtype)
         for start in range(len(images)):
-            image = images[start : start + 1]
+            image = images.part(start, start + 1).numbers()
             if any(op.padding):
                 image = pad(image, op.padding, op.border)
             if op.group_outputs > 1:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hbnn_hw.backends.golden.convolution import FloatConvolution, with_border
 from hbnn_hw.backends.golden.products import Numbers, largest_sum
-from hbnn_hw.backends.golden.values import Floats, float_type
+from hbnn_hw.backends.golden.values import Floats, Value, float_type
 from hbnn_hw.ops import Convolution
 from hbnn_hw.planes import Words, pack
 from hbnn_hw.types import Planes, TensorType
@@ -108,7 +108,7 @@ def _weights_on_border(op: Convolution, source: TensorType) -> NDArray[np.int64]
     counter = Convolution(
         weights=op.weights, kernel=op.kernel, stride=op.stride, padding=op.padding, border=1, groups=op.groups
     )
-    inside = np.zeros((1, *source.shape), dtype=np.float32)
+    inside = Value(source, numbers=np.zeros((1, *source.shape), dtype=np.float32))
     sums: NDArray[np.int64] = (
         FloatConvolution.of(counter, source, Numbers(0, 0)).apply(inside)[0].astype(np.int64)
     )

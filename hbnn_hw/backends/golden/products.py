@@ -160,7 +160,7 @@ class Product:
 
     def separate(self, sums: Floats, result: Floats) -> None:
         """Take sums (..., width) apart into ``result`` (..., rows); ``sums`` is used up."""
-        width = self.width
+        width, lowest = self.width, result[..., : self.width]
         for digit in range(self.digits.n - 1, 0, -1):
             base = 2.0 ** (digit * self.digits.shift)
             high = sums * (1.0 / base)
@@ -168,8 +168,9 @@ class Product:
             part = result[..., digit * width : (digit + 1) * width]
             part[...] = high[..., : part.shape[-1]]
             high *= base
-            sums -= high
-        result[..., :width] = sums
+            np.subtract(sums, high, out=sums if digit > 1 else lowest, casting="same_kind")
+        if self.digits.n == 1:
+            lowest[...] = sums
         if self.halved:
             result *= 2
             result += self.row_sums

@@ -139,7 +139,7 @@ def _convolution(op: Convolution, at: Site) -> Step | None:
     depthwise = op.group_inputs == 1 and op.groups > 1
     kind = DepthwiseConvolution if depthwise else FloatConvolution
     fast = kind.of(op, source, numbers)
-    return lambda x: Value(at.result, numbers=fast.apply(x.numbers()))
+    return lambda x: Value(at.result, numbers=fast.apply(x))
 
 
 def _is_packed(op: Convolution, at: Site) -> bool:

@@ -111,10 +111,18 @@ class Value:
         """Return the bits packed along the last axis, uint64 (batch, planes, *shape[:-1], words)."""
         return pack_bits(self.data())
 
+    def __len__(self) -> int:
+        """Return the number of samples in the batch."""
+        return len(self.data() if self._numbers is None else self._numbers)
+
+    def part(self, start: int, stop: int) -> Value:
+        """Return some samples, as views; forms that are made of them are not kept here."""
+        data, numbers = (None if form is None else form[start:stop] for form in (self._data, self._numbers))
+        return Value(self.type, data=data, numbers=numbers)
+
     def reshaped(self, kind: TensorType) -> Value:
         """Return the same elements in the same order under another type, in the forms that keep both."""
-        batch = len(self.data() if self._numbers is None else self._numbers)
-        numbers = None if self._numbers is None else self._numbers.reshape(batch, *kind.shape)
+        numbers = None if self._numbers is None else self._numbers.reshape(len(self), *kind.shape)
         if self._data is None:
             return Value(kind, numbers=numbers)
         leading = self._data.shape[: self._data.ndim - len(self.type.shape)]
