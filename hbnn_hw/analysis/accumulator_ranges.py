@@ -63,7 +63,8 @@ def _range(layer: str, op: Weighted, source: TensorType) -> AccumulatorRange:
     proven = weighted_range(op.weights, source.element, border)
     inputs = range_of(source)
     largest_input = max(-inputs.low, inputs.high, abs(border or 0))
-    largest = op.weights.columns * sum(op.weights.coefficients) * largest_input
+    largest_weight = int(op.weights.coefficient_table().sum(axis=0).max())
+    largest = op.weights.columns * largest_weight * largest_input
     naive_bits = Integers(-largest, largest).bits
     if not isinstance(source.element, Planes):
         return AccumulatorRange(layer, proven, naive_bits, proven, None)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from hbnn_hw.nn.norms import ShiftBatchNorm
 from hbnn_hw.nn.slb import TwoStates, WeightState, hard_state
+from hbnn_hw.nn.whole_layer import whole_layer
 
 _NORMS = (nn.modules.batchnorm._BatchNorm, ShiftBatchNorm)
 
@@ -29,6 +30,7 @@ class StateNorm(TwoStates, nn.modules.batchnorm._BatchNorm):
     loop does.
     """
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Normalize ``x`` by the statistics of the present state."""
         self._check_input_dim(x)  # type: ignore[no-untyped-call]
@@ -38,7 +40,10 @@ class StateNorm(TwoStates, nn.modules.batchnorm._BatchNorm):
 
 
 class StateBatchNorm1d(StateNorm, nn.BatchNorm1d):
-    """:class:`StateNorm` of (batch, features); parameters are those of ``nn.BatchNorm1d``."""
+    """:class:`StateNorm` of (batch, features) or (batch, channels, length).
+
+    Parameters are those of ``nn.BatchNorm1d``.
+    """
 
 
 class StateBatchNorm2d(StateNorm, nn.BatchNorm2d):
