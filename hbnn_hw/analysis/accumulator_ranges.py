@@ -43,11 +43,11 @@ class AccumulatorRange:
     def text(self) -> str:
         """Print the facts."""
         text = (
-            f"{self.layer}: sums in {self.proven.low} … {self.proven.high}, "
+            f"{self.layer}: sums {self.proven.low}…{self.proven.high}, "
             f"{self.proven.bits} bits proven, {self.naive_bits} naive"
         )
         if self.reached != self.proven:
-            text += f"; by the map of the inputs in {self.reached.low} … {self.reached.high}"
+            text += f"; by the map of the inputs {self.reached.low}…{self.reached.high}"
         if self.agreement_bits is not None:
             text += f"; {self.agreement_bits} bits as a count of agreements"
         return text

@@ -39,7 +39,7 @@ def test_the_text_tells_of_dead_weights_alone():
     masks = np.array([[[1, 0, 0], [0, 0, 0]]])
     sparse_layer = Dense(weights=WeightPlanes.from_bits(masks * 0, masks, (1,)))
     assert analysis_lines(chain(kind, sparse_layer)) == [
-        "dense0: sums in -1 … 1, 2 bits proven, 3 naive; 1 bits as a count of agreements",
+        "dense0: sums -1…1, 2 bits proven, 3 naive; 1 bits as a count of agreements",
         "dense0: 1 of 2 rows have no bits, 2 of 3 inputs are never read",
     ]
     full = np.ones((1, 1, 3))
