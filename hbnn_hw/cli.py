@@ -211,11 +211,13 @@ def inspect(
         Path | None, typer.Option(metavar="OUT.SVG", help="Draw the graph into this file, too.")
     ] = None,
 ) -> None:
-    """Print a network's IR: every value with its type, every layer with its bits."""
+    """Print a network's IR: every value with its type, every layer with its bits, ranges and repetitions."""
+    from hbnn_hw.analysis import analysis_lines
     from hbnn_hw.inspection import graph_text, read_graph
 
     graph = read_graph(file)
     _out.print(graph_text(graph), end="", markup=False)
+    _out.print("".join(f"  {line}\n" for line in analysis_lines(graph)), end="", markup=False)
     if draw is not None:
         from hbnn_hw.artifacts import replace_file
         from hbnn_hw.report.graph_picture import graph_svg
