@@ -123,6 +123,7 @@ def test_the_numbers_of_dtypes_are_pytorchs():
     assert {code: deserialize_scalar_type(code) for code in DTYPES} == dict(DTYPES)
 
 
+@pytest.mark.filterwarnings("ignore:No complete tensor:UserWarning")
 def test_a_parameter_that_is_a_view_is_read(path):
     """Its bytes are those of the tensor behind it."""
     model = nn.Sequential(nn.Linear(4, 3, bias=False)).eval()
