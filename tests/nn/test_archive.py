@@ -139,7 +139,7 @@ def test_operations_without_a_layer_are_listed(path):
         load(path)
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning:torch")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_a_decomposed_program_is_refused_with_the_fix(path):
     program = torch.export.export(residual(), (codes(),)).run_decompositions()
     torch.export.save(program, path)

@@ -77,6 +77,14 @@ class Watch(TorchDispatchMode):
         return made
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(autouse=True)
 def small_bound(monkeypatch):
     monkeypatch.setattr(dry_run, "LARGEST_VALUE", BOUND)
@@ -191,40 +199,40 @@ def test_the_good_files_are_good(good, path):
 
 
 def test_damaged_files(good, path):
-    """600 for each format: the checksum finds what the structure does not."""
+    """500 for each format: the checksum finds what the structure does not."""
     rng = random.Random(1)
-    assert sum(read(damaged(good, rng), path) for _ in range(600)) < 300
+    assert sum(read(damaged(good, rng), path) for _ in range(500)) < 250
 
 
 def test_damaged_members(good, path):
-    """250 for each format, with checksums that are right: the pickle, JSON and tensors have to be checked."""
+    """200 for each format, with checksums that are right: the pickle, JSON and tensors have to be checked."""
     rng = random.Random(2)
     members = members_of(good)
-    for _ in range(250):
+    for _ in range(200):
         name = rng.choice(list(members))
         read(zipped(members | {name: damaged(members[name] or b"x", rng)}), path)
 
 
 def test_changed_descriptions_of_networks(model_file, path):
-    """500: wrong types and values, missing and doubled entries, steps in circles, sizes of any magnitude."""
+    """400: wrong types and values, missing and doubled entries, steps in circles, sizes of any magnitude."""
     rng = random.Random(3)
     content = torch.load(io.BytesIO(model_file), weights_only=True)
     sound = 0
-    for _ in range(500):
+    for _ in range(400):
         buffer = io.BytesIO()
         torch.save(content | {"architecture": mutated(content["architecture"], rng)}, buffer)
         sound += read(buffer.getvalue(), path)
-    assert sound < 250
+    assert sound < 200
 
 
 def test_changed_graphs(archive_file, path):
-    """500, in the graph's JSON and in the tensors'."""
+    """300, in the graph's JSON and in the tensors'."""
     rng = random.Random(4)
     members = members_of(archive_file)
     texts = [name for name in members if name.endswith(".json")]
     parsed = {name: json.loads(members[name]) for name in texts}
     graph = parsed["archive/models/model.json"]["graph_module"]
-    for number in range(500):
+    for number in range(300):
         name = rng.choice(texts)
         changed = dict(parsed[name])
         if "graph_module" in changed and number % 8:
@@ -271,6 +279,6 @@ def test_a_larger_network_of_the_same_kind(path):
     assert read(good, path)
     members = members_of(good)
     graph = json.loads(members["archive/models/model.json"])
-    for _ in range(150):
+    for _ in range(60):
         text = json.dumps(mutated(graph, rng)).encode()
         read(zipped(members | {"archive/models/model.json": text}), path)
