@@ -97,8 +97,8 @@ def add_product(lowering: Lowering, layer: Layer) -> Value:
     if not isinstance(first, Value) or not isinstance(second, Constant):
         raise CaptureError(f"{layer.title} must be a product or quotient with a constant")
     factor = first.along_channels(second.reals, f"the constant of {layer.title}")
-    if not np.isfinite(factor).all() or (factor == 0).any():
-        raise CaptureError(f"the constant of {layer.title} must be finite and not 0")
+    if not np.isfinite(factor).all() or (layer.node.kind == "Div" and (factor == 0).any()):
+        raise CaptureError(f"the constant of {layer.title} must be finite, and not 0 in a quotient")
     slope = factor if layer.node.kind == "Mul" else 1.0 / factor
     return then_affine(lowering, layer, first, slope, np.zeros(first.channels))
 
