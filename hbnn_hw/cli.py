@@ -207,11 +207,21 @@ def inspect(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="A checkpoint, a graph.hbnn or an export folder.")
     ],
+    draw: Annotated[
+        Path | None, typer.Option(metavar="OUT.SVG", help="Draw the graph into this file, too.")
+    ] = None,
 ) -> None:
     """Print a network's IR: every value with its type, every layer with its bits."""
-    from hbnn_hw.inspection import inspect_file
+    from hbnn_hw.inspection import graph_text, read_graph
 
-    _out.print(inspect_file(file), end="", markup=False)
+    graph = read_graph(file)
+    _out.print(graph_text(graph), end="", markup=False)
+    if draw is not None:
+        from hbnn_hw.artifacts import replace_file
+        from hbnn_hw.report.graph_picture import graph_svg
+
+        replace_file(draw, graph_svg(graph).encode())
+        _say(f"drawn into {draw}")
 
 
 @app.command()

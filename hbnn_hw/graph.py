@@ -10,6 +10,7 @@ from hbnn_hw.errors import GraphError
 from hbnn_hw.ops import Dense, HardwareOp, Mvtu, Op, Tensor, UnemittedOp
 from hbnn_hw.ops.base import Array
 from hbnn_hw.types import Integers, Planes, TensorType
+from hbnn_hw.weights import WeightPlanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,17 @@ class Node:
                 f"'{self.name}' is a {type(self.op).__name__}, which no back end emits; lower the graph"
             )
         return self.op
+
+    @property
+    def missing_form(self) -> str | None:
+        """What the operator is that no back end emits yet; None if they know it."""
+        name = type(self.op).__name__
+        if isinstance(self.op, UnemittedOp):
+            return name
+        weights = getattr(self.op, "weights", None)
+        if isinstance(weights, WeightPlanes) and weights.row_coefficients is not None:
+            return f"{name} with one coefficient for each plane and row"
+        return None
 
 
 @dataclass(frozen=True)
@@ -127,19 +139,13 @@ class Graph:
     def check(self) -> None:
         """Check types, ranges and, between scheduled hardware nodes, stream widths; raise GraphError."""
         _ = self.types, self.output_name
+        if not self.is_scheduled:
+            return
+        producers = {node.name: node for node in self.hardware_nodes}
         for node in self.hardware_nodes:
             for name in node.inputs:
-                self._check_stream(node, name)
-
-    def _check_stream(self, node: Node, name: str) -> None:
-        producer = next((other for other in self.hardware_nodes if other.name == name), None)
-        if producer is None or not self.is_scheduled:
-            return
-        if producer.hardware.lanes_out != node.hardware.lanes_in:
-            raise GraphError(
-                f"'{node.name}' reads {node.hardware.lanes_in} lanes a beat, "
-                f"but '{producer.name}' writes {producer.hardware.lanes_out}"
-            )
+                if name in producers:
+                    _check_stream(producers[name], node)
 
     @property
     def is_emittable(self) -> bool:
@@ -156,19 +162,21 @@ class Graph:
             )
 
     def _unemitted(self) -> list[str]:
-        """Name the nodes that no back end emits: their operators, or the kind of their inputs."""
+        """Name the nodes that no back end emits, each with what it is."""
         return [
-            f"'{node.name}' ({type(node.op).__name__})"
+            f"'{node.name}' ({form})"
             for node in self.nodes
-            if isinstance(node.op, UnemittedOp) or self._reads_other_than_planes(node)
+            if (form := node.missing_form or self._missing_input_form(node))
         ]
 
-    def _reads_other_than_planes(self, node: Node) -> bool:
-        """Tell whether a matrix product reads integers, or planes that not all elements have."""
+    def _missing_input_form(self, node: Node) -> str | None:
+        """Tell what other than planes that all elements have a matrix product reads, if it does."""
         if not isinstance(node.op, Dense | Mvtu):
-            return False
+            return None
         element = self.source_type(node).element
-        return not isinstance(element, Planes) or element.mask is not None
+        if not isinstance(element, Planes):
+            return f"{type(node.op).__name__} of integers"
+        return None if element.mask is None else f"{type(node.op).__name__} of planes with a map"
 
     @property
     def is_scheduled(self) -> bool:
@@ -196,6 +204,14 @@ class Graph:
                 f"  {node.name} : {type_text(self.types[node.name])} = {op}({', '.join(node.inputs)})"
             )
         return "\n".join(lines) + "\n"
+
+
+def _check_stream(producer: Node, node: Node) -> None:
+    if producer.hardware.lanes_out != node.hardware.lanes_in:
+        raise GraphError(
+            f"'{node.name}' reads {node.hardware.lanes_in} lanes a beat, "
+            f"but '{producer.name}' writes {producer.hardware.lanes_out}"
+        )
 
 
 def type_text(value: TensorType) -> str:

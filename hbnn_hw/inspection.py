@@ -1,4 +1,4 @@
-"""A network's IR as text for people."""
+"""A network's IR for people: as text and as a picture."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from pathlib import Path
 from hbnn_hw import ir_file
 from hbnn_hw.exported import open_export
 from hbnn_hw.extras import require
-from hbnn_hw.graph import Graph
+from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import Convolution, Dense, Mvtu
 from hbnn_hw.ops.convolution import MASKED
+from hbnn_hw.types import Integers
+from hbnn_hw.weights import WeightPlanes
+from hbnn_hw.xor_encoding import XorEncoding
 
 
-def inspect_file(path: Path) -> str:
-    """Print the graph in a checkpoint, an IR file or an export folder.
+def read_graph(path: Path) -> Graph:
+    """Return the graph in a checkpoint, an IR file or an export folder.
 
     Raises
     ------
     HbnnError
         If the file holds no network.
     """
-    return graph_text(_graph_of(path))
-
-
-def _graph_of(path: Path) -> Graph:
     if path.is_dir():
         return open_export(path).graph
     if path.suffix == ".hbnn":
@@ -34,40 +33,86 @@ def _graph_of(path: Path) -> Graph:
     return capture_file(path).graph
 
 
+def weights_of(node: Node) -> WeightPlanes | None:
+    """Return the weights of a node; None if it has none."""
+    weights = getattr(node.op, "weights", None)
+    return weights if isinstance(weights, WeightPlanes) else None
+
+
+def sums_of(graph: Graph, node: Node) -> Integers | None:
+    """Return the proven range of a node's sums, in front of its thresholds if there are any; else None."""
+    op = Dense(weights=node.op.weights) if isinstance(node.op, Mvtu) else node.op
+    element = op.infer(*(graph.types[name] for name in node.inputs)).element
+    return element if weights_of(node) is not None and isinstance(element, Integers) else None
+
+
 def graph_text(graph: Graph) -> str:
-    """Print the graph and, for each layer with weights, its bit map."""
-    return graph.text() + "".join(
-        _weights_text(node.name, node.op)
-        for node in graph.nodes
-        if isinstance(node.op, Dense | Convolution | Mvtu)
-    )
+    """Print the graph, a line a node, then a line for each layer with weights, then their total."""
+    layers = [(node, weights) for node in graph.nodes if (weights := weights_of(node)) is not None]
+    lines = [_weights_text(graph, node, weights) for node, weights in layers]
+    return graph.text() + "".join(f"  {line}\n" for line in lines) + _total_text([w for _, w in layers])
 
 
-def _weights_text(name: str, op: Dense | Convolution | Mvtu) -> str:
-    weights = op.weights
+def _weights_text(graph: Graph, node: Node, weights: WeightPlanes) -> str:
+    n_entries = weights.rows * weights.columns
     shares = [
-        f"{100 * float((weights.bit_map() == bits).mean()):.1f} % {bits}-bit"
-        for bits in range(weights.n_planes + 1)
+        f"{100 * count / n_entries:.1f} % {bits}-bit" for bits, count in enumerate(weights.bitwidth_counts())
     ]
-    folding = op.folding if isinstance(op, Mvtu) else None
-    text = (
-        f"  {name}: {weights.rows} × {weights.columns}, {weights.average_bits():.3f} bits a weight "
-        f"({', '.join(share for share in shares if not share.startswith('0.0'))}), "
-        f"plane coefficients {', '.join(map(str, weights.coefficients))}"
-    )
-    if isinstance(op, Convolution):
-        text += _window_text(op)
+    parts = [
+        f"{node.name}: {weights.rows} × {weights.columns}",
+        f"{weights.average_bits():.3f} bits a weight "
+        f"({', '.join(share for share in shares if not share.startswith('0.0'))})",
+        f"plane coefficients {_coefficients_text(weights)}",
+    ]
+    if weights.encoding is not None:
+        parts.append(_encoding_text(weights.encoding))
+    if (sums := sums_of(graph, node)) is not None:
+        parts.append(f"sums {sums.low}…{sums.high}")
+    if isinstance(node.op, Convolution):
+        parts.append(window_text(node.op))
+    folding = node.op.folding if isinstance(node.op, Mvtu) else None
     if folding:
-        text += ", unrolled" if folding.unrolled else f", PE {folding.pe}, SIMD {folding.simd}"
-    return text + "\n"
+        parts.append("unrolled" if folding.unrolled else f"PE {folding.pe}, SIMD {folding.simd}")
+    return ", ".join(parts)
 
 
-def _window_text(op: Convolution) -> str:
-    """Print the shape of a convolution: ``, 3×3 kernel, padding 1 1 1 1 masked``."""
-    text = f", {op.kernel[0]}×{op.kernel[1]} kernel"
+def _coefficients_text(weights: WeightPlanes) -> str:
+    if weights.row_coefficients is None:
+        return ", ".join(map(str, weights.coefficients))
+    ranges = (f"{row.min()}…{row.max()}" for row in weights.row_coefficients)
+    return f"{', '.join(ranges)} by row"
+
+
+def _encoding_text(encoding: XorEncoding) -> str:
+    return (
+        f"{encoding.average_bits:.3f} stored bits a weight (XOR of {encoding.n_in} to {encoding.n_out}, "
+        f"order {encoding.layout.order.value})"
+    )
+
+
+def window_text(op: Convolution) -> str:
+    """Print the shape of a convolution: ``3×3 kernel, padding 1 1 1 1 masked``."""
+    text = f"{op.kernel[0]}×{op.kernel[1]} kernel"
     if op.stride != (1, 1):
         text += f", stride {op.stride[0]}×{op.stride[1]}"
     if any(op.padding):
         sides = " ".join(map(str, op.padding))
         text += f", padding {sides} {'masked' if op.border == MASKED else f'of {op.border}'}"
     return text + (f", {op.groups} groups" if op.groups > 1 else "")
+
+
+def _total_text(layers: list[WeightPlanes]) -> str:
+    entries = [weights.rows * weights.columns for weights in layers]
+    if not sum(entries):
+        return ""
+    averages = (
+        sum(n * bits for n, bits in zip(entries, found, strict=True)) / sum(entries)
+        for found in (
+            [weights.average_bits() for weights in layers],
+            [weights.stored_average_bits() for weights in layers],
+        )
+    )
+    bits, stored = averages
+    plural = "s" if len(layers) > 1 else ""
+    text = f"  {len(layers)} layer{plural} with {sum(entries)} weights, {bits:.3f} bits a weight"
+    return text + (f", {stored:.3f} stored\n" if stored != bits else "\n")

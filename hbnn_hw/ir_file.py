@@ -1,36 +1,57 @@
 """The IR's file format: a zip of ``graph.json`` and little-endian ``.npy`` arrays; never a pickle.
 
-``graph.json`` is ``{"format": "hbnn_hw.ir", "version": 1, "name", "input": {"name", "shape", "low", "high"},
-"nodes": [{"name", "op", "inputs", "attributes"}]}``. An operator's attributes are its dataclass fields;
-arrays stand as ``{"array": "<path>.npy"}``. Files are byte-identical for equal graphs: fixed dates, stored
-without compression, in the order of the graph.
+``graph.json`` is ``{"format": "hbnn_hw.ir", "version": 2, "name", "input": {"name", "shape", "low", "high"},
+"nodes": [{"name", "op", "inputs", "attributes"}]}``. An operator's attributes are its dataclass fields, those
+at their defaults left out; arrays stand as ``{"array": "<path>.npy"}``; weights have a compact form,
+:mod:`hbnn_hw.stored_weights`. Files are byte-identical for equal graphs: fixed dates, stored without
+compression, in the order of the graph. Version 1, with all bits and masks as words, stays readable.
 """
 
 from __future__ import annotations
 
-import io
-import json
+import struct
 import zipfile
-from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from hbnn_hw.artifacts import npy_bytes
-from hbnn_hw.codec import Arrays, decode, decode_dataclass, encode
+from hbnn_hw.codec import Arrays, Source, decode, decode_dataclass, encode
 from hbnn_hw.errors import GraphError, HbnnError
+from hbnn_hw.folding import check_folding
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import OPS
+from hbnn_hw.ir_container import read_container, write_container
+from hbnn_hw.ops import OPS, Mvtu, Op
+from hbnn_hw.stored_weights import FORMS
 from hbnn_hw.types import Integers, TensorType
 
 FORMAT = "hbnn_hw.ir"
-VERSION = 1
+VERSION = 2
 
 LARGEST_FILE = 1 << 31
-"""Files that would unpack to more bytes than this are refused before anything is allocated."""
+"""Larger files, and files that would become more bytes in memory, are refused before that happens [byte]."""
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+LARGEST_EXPANSION, LEAST_ALLOWANCE = 256, 1 << 20
+"""A file may become so many times its size in memory, or so many bytes if it is small."""
+
+LARGEST_GRAPH = 10_000
+"""Nodes of the largest graph that is read."""
+
+LONGEST_NAME = 1000
+"""Characters of the longest name that is read."""
+
+_DAMAGE = (
+    zipfile.BadZipFile,
+    struct.error,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    OSError,
+    EOFError,
+    RuntimeError,
+)
+"""What zipfile, json and operators with wrong fields raise on damaged files; RecursionError is among them."""
+
 _OP_NAMES = {op: name for name, op in OPS.items()}
 
 
@@ -57,96 +78,69 @@ def to_bytes(graph: Graph) -> bytes:
             "name": node.name,
             "op": _OP_NAMES[type(node.op)],
             "inputs": list(node.inputs),
-            "attributes": encode(node.op, f"nodes/{node.name}", arrays),
+            "attributes": encode(node.op, f"nodes/{node.name}", arrays, FORMS[VERSION]),
         }
         for node in graph.nodes
     ]
     document = {"format": FORMAT, "version": VERSION, "name": graph.name, "input": _input_document(graph)}
-    text = json.dumps({**document, "nodes": nodes}, indent=1, ensure_ascii=False) + "\n"
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(_entry("graph.json"), text)
-        for name, array in arrays.items():
-            archive.writestr(_entry(name), npy_bytes(array))
-    return buffer.getvalue()
+    return write_container({**document, "nodes": nodes}, arrays)
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
-    """Describe a member without a trace of the time or the system it was written on."""
-    entry = zipfile.ZipInfo(name, _EPOCH)
-    entry.create_system = 3
-    return entry
-
-
-def _read_arrays(archive: zipfile.ZipFile) -> Arrays:
-    arrays: Arrays = {}
-    for entry in archive.infolist():
-        if entry.filename.endswith(".npy"):
-            arrays[entry.filename] = _array_of(archive.read(entry), entry.filename)
-    return arrays
-
-
-def _array_of(content: bytes, name: str) -> np.ndarray[Any, Any]:
-    """Read one ``.npy``; the header's size is held against the content before anything is allocated."""
-    stream = io.BytesIO(content)
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise GraphError(f"{name} must be an .npy file of version 1.0")
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    body = memoryview(content)[stream.tell() :]
-    if dtype.hasobject or fortran_order or prod(shape) * dtype.itemsize != len(body):
-        raise GraphError(
-            f"{name} must hold {shape} plain numbers in C order; its header and content disagree"
-        )
-    return np.frombuffer(body, dtype=dtype).reshape(shape).astype(dtype.newbyteorder("="))
-
-
-def _graph_of(document: Any, arrays: Arrays) -> Graph:
+def _graph_of(document: Any, arrays: Arrays, allowance: int) -> Graph:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise GraphError(f"graph.json must say format '{FORMAT}'")
-    if document.get("version") != VERSION:
-        raise GraphError(
-            f"the file has version {document.get('version')!r}; this release reads version {VERSION}"
-        )
-    entry = document["input"]
-    shape = decode(entry["shape"], tuple[int, ...], "input.shape", arrays)
-    low, high = (decode(entry[key], int, f"input.{key}", arrays) for key in ("low", "high"))
-    nodes = tuple(_node_of(item, arrays) for item in document["nodes"])
-    return Graph(str(document["name"]), str(entry["name"]), TensorType(shape, Integers(low, high)), nodes)
+    version = document.get("version")
+    if type(version) is not int or version not in FORMS:
+        known = " and ".join(map(str, FORMS))
+        raise GraphError(f"the file has version {version!r:.60}; this release reads versions {known}")
+    source = Source(arrays, FORMS[version], allowance)
+    entry, nodes = document["input"], document["nodes"]
+    if not isinstance(nodes, list) or len(nodes) > LARGEST_GRAPH:
+        raise GraphError(f"nodes must be a list of at most {LARGEST_GRAPH}")
+    shape = decode(entry["shape"], tuple[int, ...], "input.shape", source)
+    low, high = (decode(entry[key], int, f"input.{key}", source) for key in ("low", "high"))
+    name, input_name = (_name_of(owner["name"], "name", source) for owner in (document, entry))
+    input_type = TensorType(shape, Integers(low, high))
+    return Graph(name, input_name, input_type, tuple(_node_of(item, source) for item in nodes))
 
 
-def _node_of(item: Any, arrays: Arrays) -> Node:
-    name, kind = str(item["name"]), item["op"]
+def _name_of(item: Any, path: str, source: Source) -> str:
+    name: str = decode(item, str, path, source)
+    if not name.isprintable() or len(name) > LONGEST_NAME:
+        raise GraphError(f"{path} must be up to {LONGEST_NAME} printable characters, not {name!r:.60}")
+    return name
+
+
+def _node_of(item: Any, source: Source) -> Node:
+    name = _name_of(item["name"], "the name of a node", source)
+    kind = decode(item["op"], str, f"{name}.op", source)
     if kind not in OPS:
-        raise GraphError(f"'{name}': unknown operator {kind!r}; this release knows {', '.join(OPS)}")
-    inputs = decode(item["inputs"], tuple[str, ...], f"{name}.inputs", arrays)
-    return Node(name, decode_dataclass(item["attributes"], OPS[kind], name, arrays), inputs)
+        raise GraphError(f"'{name}': unknown operator {kind!r:.60}; this release knows {', '.join(OPS)}")
+    inputs = decode(item["inputs"], tuple[str, ...], f"{name}.inputs", source)
+    op: Op = decode_dataclass(item["attributes"], OPS[kind], name, source)
+    if isinstance(op, Mvtu) and op.folding is not None:
+        check_folding(name, op.weights, op.folding)
+    return Node(name, op, inputs)
 
 
 def from_bytes(content: bytes, name: str = "the file") -> Graph:
     """Read and check a graph.
 
+    Reading allocates at most :data:`LARGEST_EXPANSION` times the content's size (or
+    :data:`LEAST_ALLOWANCE`), and never more than :data:`LARGEST_FILE`; it writes nothing.
+
     Raises
     ------
     GraphError
-        If the content is not an IR file, is damaged, unpacks to more than 2 GiB, or holds a malformed graph.
+        If the content is not an IR file, is damaged, would become too large, or holds a malformed graph.
     """
+    allowance = min(LARGEST_FILE, max(LEAST_ALLOWANCE, LARGEST_EXPANSION * len(content)))
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > LARGEST_FILE:
-                raise GraphError(f"{name} would unpack to more than {LARGEST_FILE} bytes")
-            graph = _graph_of(json.loads(archive.read("graph.json")), _read_arrays(archive))
+        graph = _graph_of(*read_container(content), allowance)
         graph.check()
     except HbnnError as error:
         raise GraphError(f"{name} holds no valid graph: {error}") from error
-    except (
-        zipfile.BadZipFile,
-        KeyError,
-        ValueError,
-        TypeError,
-        OSError,
-        EOFError,
-        NotImplementedError,
-    ) as error:
+    except _DAMAGE as error:
         raise GraphError(f"{name} is not an IR file of hbnn-hw, or is damaged: {error}") from error
     return graph
 
@@ -162,10 +156,13 @@ def load(path: Path) -> Graph:
     Raises
     ------
     GraphError
-        If the file is missing, damaged or not an IR file.
+        If the file is missing, larger than :data:`LARGEST_FILE`, damaged or not an IR file.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise GraphError(f"cannot read '{path}': {error.strerror}") from error
+    if len(content) > LARGEST_FILE:
+        raise GraphError(f"'{path}' must have at most {LARGEST_FILE} bytes")
     return from_bytes(content, f"'{path}'")

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from hbnn_hw.errors import RangeError, ShapeError
 from hbnn_hw.types import TensorType
 
+PRODUCT_LIMIT = 1 << 52
+"""No product plus offset may reach this magnitude: float64 holds them all, and so do 64-bit registers."""
+
 Knees = NDArray[np.int64]
 """First integer of every piece but the first, int64 (pieces - 1, channels), ascending."""
 

@@ -8,6 +8,7 @@ last word are 0. Packing is a storage format only; every operator is defined on 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,14 +48,21 @@ def pack(bits: ArrayLike) -> Words:
         If an entry is neither 0 nor 1.
     """
     array = np.asarray(bits)
-    if array.size and not ((array == 0) | (array == 1)).all():
+    if array.size and not _are_bits(array):
         raise RangeError("bits must be 0 or 1 before they are packed")
     n = array.shape[-1]
-    packed = np.packbits(array.astype(np.uint8), axis=-1, bitorder="little")
+    packed = np.packbits(array.astype(np.uint8, copy=False), axis=-1, bitorder="little")
     padded = np.zeros((*array.shape[:-1], words_for(n) * 8), dtype=np.uint8)
     padded[..., : packed.shape[-1]] = packed
     # '<u8' fixes the byte order, so that the same words come out on a big-endian machine.
-    return padded.view("<u8").astype(np.uint64)
+    return padded.view("<u8").astype(np.uint64, copy=False)
+
+
+def _are_bits(array: NDArray[Any]) -> bool:
+    if array.dtype.kind in "bui":
+        # Integers have nothing between 0 and 1, and their extremes need no memory of the array's size.
+        return bool(array.min() >= 0 and array.max() <= 1)
+    return bool(((array == 0) | (array == 1)).all())
 
 
 def unpack(words: Words, n: int) -> Bits:
@@ -67,7 +75,7 @@ def unpack(words: Words, n: int) -> Bits:
     """
     if words.shape[-1] != words_for(n):
         raise ShapeError(f"{n} bits need {words_for(n)} words, not {words.shape[-1]}")
-    octets = np.ascontiguousarray(words.astype("<u8")).view(np.uint8)
+    octets = np.ascontiguousarray(words.astype("<u8", copy=False)).view(np.uint8)
     return np.unpackbits(octets, axis=-1, count=n, bitorder="little")
 
 

@@ -85,20 +85,40 @@ def _flatten(module: nn.Module, place: Place) -> Op:
 def _dense(module: nn.Module, place: Place) -> Op:
     assert isinstance(module, DeployedLinear)
     bits, mask = (_permuted(planes.numpy(), place.order) for planes in (module.bits, module.mask))
-    return Dense(weights=WeightPlanes.from_bits(bits, mask, module.coefficients))
+    return Dense(weights=_weights(bits, mask, module, place.order))
+
+
+def _weights(
+    bits: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    module: DeployedLinear | DeployedConv2d,
+    column_order: NDArray[np.int64] | None,
+) -> WeightPlanes:
+    """Pack planes (planes, out, columns), with the form that they are stored in, if they have one."""
+    shared = module.coefficients if isinstance(module.coefficients, tuple) else None
+    by_row = module.coefficients if isinstance(module.coefficients, np.ndarray) else None
+    weights = WeightPlanes.from_bits(bits, mask, shared, by_row)
+    stored = module.stored
+    if stored is None:
+        return weights
+    return weights.with_encoding(stored.encoded, stored.matrices, stored.layout, column_order)
 
 
 def _convolution(module: nn.Module, place: Place) -> Op:
     assert isinstance(module, DeployedConv2d)
     bits, mask = (_kernel_columns(planes.numpy()) for planes in (module.bits, module.mask))
-    vertical, horizontal = module.padding
+    order = None
+    if module.stored is not None:
+        channels = module.in_channels // module.groups
+        order = np.moveaxis(module.stored.layout.order.columns(channels, *module.kernel_size), 0, -1).ravel()
     return Convolution(
-        weights=WeightPlanes.from_bits(bits, mask, module.coefficients),
+        weights=_weights(bits, mask, module, order),
         kernel=module.kernel_size,
         stride=module.stride,
-        padding=(vertical, vertical, horizontal, horizontal),
+        padding=module.frame,
         border=module.border,
         groups=module.groups,
+        dilation=module.dilation,
     )
 
 
@@ -199,7 +219,7 @@ def _constants(values: Tensor) -> NDArray[np.float32]:
 
 def _permuted(values: NDArray[Scalar], order: Order | None) -> NDArray[Scalar]:
     """Bring the last axis, PyTorch's features, into the IR's order."""
-    return values if order is None else values[..., order]
+    return values if order is None else np.take(values, order, axis=-1)
 
 
 OPERATORS: Mapping[type[nn.Module], Translator] = MappingProxyType(

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.lowering.lines import Lines, Reals
-from hbnn_hw.ops.rescale import PRODUCT_LIMIT
-from hbnn_hw.pieces import ends_of_pieces
+from hbnn_hw.pieces import PRODUCT_LIMIT, ends_of_pieces
 
 
 @dataclass(frozen=True, slots=True, eq=False)

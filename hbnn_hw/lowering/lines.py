@@ -41,7 +41,7 @@ class Lines:
     spread
         float64 (channels,): about the standard deviation of the real values.
     label
-        Name of the layer that had the last word; None behind a layer with weights.
+        Name of the layer that had the last word, if the twin has no layer of that name yet.
     """
 
     slopes: Reals
@@ -86,7 +86,9 @@ class Lines:
         """Whether each channel rises everywhere or falls everywhere."""
         return bool(((self.slopes >= 0).all(axis=0) | (self.slopes <= 0).all(axis=0)).all())
 
-    def then_affine(self, slope: Reals, offset: Reals, label: str, spread: Reals | None = None) -> Lines:
+    def then_affine(
+        self, slope: Reals, offset: Reals, label: str | None, spread: Reals | None = None
+    ) -> Lines:
         """Apply ``slope · y + offset`` per channel to the real values."""
         return replace(
             self,
@@ -147,7 +149,7 @@ class Lines:
         return values
 
 
-def beside(parts: list[Lines], label: str) -> Lines:
+def beside(parts: list[Lines]) -> Lines:
     """Put the channels of several functions behind one another."""
     pieces = max(len(part.slopes) for part in parts)
     high = max(part.high for part in parts)
@@ -166,7 +168,6 @@ def beside(parts: list[Lines], label: str) -> Lines:
         low=min(part.low for part in parts),
         high=high,
         spread=np.concatenate([part.spread for part in parts]),
-        label=label,
     )
 
 

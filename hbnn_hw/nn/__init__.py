@@ -13,27 +13,27 @@ from hbnn_hw.nn.bit_map import (
 )
 from hbnn_hw.nn.checkpoint import LoadedCheckpoint, load, save
 from hbnn_hw.nn.conv import (
-    BinaryConv2d,
     ConvOptions,
-    FlexorConv2d,
-    HbnnConv2d,
+    LatentConv,
+    LatentConv1d,
     LatentConv2d,
     Padding,
+    QuantizedConv,
+    QuantizedConv1d,
     QuantizedConv2d,
+    Window,
+)
+from hbnn_hw.nn.conv_methods import (
+    BinaryConv1d,
+    BinaryConv2d,
+    FlexorConv1d,
+    FlexorConv2d,
+    HbnnConv1d,
+    HbnnConv2d,
+    SlbConv1d,
     SlbConv2d,
 )
-from hbnn_hw.nn.convert import (
-    BnnSpec,
-    ConvertSpec,
-    FlexorSpec,
-    FloatSpec,
-    HbnnActivationSpec,
-    HbnnSpec,
-    LayerSpec,
-    SignSpec,
-    SlbSpec,
-    convert,
-)
+from hbnn_hw.nn.convert import ConvertSpec, convert
 from hbnn_hw.nn.deploy import deploy
 from hbnn_hw.nn.deployed import DeployedAffine, DeployedConv2d, DeployedLinear
 from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
@@ -48,6 +48,17 @@ from hbnn_hw.nn.flexor import (
 from hbnn_hw.nn.hbnn import HbnnLinear, HbnnWeights, binarize_residuals, residual_planes
 from hbnn_hw.nn.hbnn_activation import HbnnActivation, calibrate_activations
 from hbnn_hw.nn.latent import LatentLayer, LatentLinear, QuantizedLayer, QuantizedLinear, RealPlanes
+from hbnn_hw.nn.layer_specs import (
+    BnnSpec,
+    FlexorSpec,
+    FloatSpec,
+    HbnnActivationSpec,
+    HbnnSpec,
+    LayerSpec,
+    SignSpec,
+    SlbSpec,
+    UniformSpec,
+)
 from hbnn_hw.nn.learning_rate import CosineRate, ExponentialRate, LearningRateSchedule, StepRate
 from hbnn_hw.nn.metadata import Golden, Metadata, Method
 from hbnn_hw.nn.method_steps import MethodSteps
@@ -69,12 +80,14 @@ from hbnn_hw.nn.temperature import (
 from hbnn_hw.nn.train import evaluate, train
 from hbnn_hw.nn.train_config import Device, Loss, TrainConfig
 from hbnn_hw.nn.train_log import CsvLog, TensorBoardLog
+from hbnn_hw.nn.uniform_activation import UniformActivation
 from hbnn_hw.nn.xor_function import XorGradient, xor_signs
 from hbnn_hw.nn.xor_matrix import FlattenLayout, FlattenOrder, XorScheme, decode_weights
 
 __all__ = [
     "AdamSpec",
     "AlphaInit",
+    "BinaryConv1d",
     "BinaryConv2d",
     "BinaryLinear",
     "BitPlaneInput",
@@ -94,6 +107,7 @@ __all__ = [
     "ExponentialTemperature",
     "FlattenLayout",
     "FlattenOrder",
+    "FlexorConv1d",
     "FlexorConv2d",
     "FlexorLinear",
     "FlexorOptions",
@@ -105,11 +119,14 @@ __all__ = [
     "Granularity",
     "HbnnActivation",
     "HbnnActivationSpec",
+    "HbnnConv1d",
     "HbnnConv2d",
     "HbnnLinear",
     "HbnnSpec",
     "HbnnWeights",
     "Heuristic",
+    "LatentConv",
+    "LatentConv1d",
     "LatentConv2d",
     "LatentLayer",
     "LatentLinear",
@@ -128,6 +145,8 @@ __all__ = [
     "Output",
     "OutputScale",
     "Padding",
+    "QuantizedConv",
+    "QuantizedConv1d",
     "QuantizedConv2d",
     "QuantizedLayer",
     "QuantizedLinear",
@@ -141,6 +160,7 @@ __all__ = [
     "ShiftBatchNorm2d",
     "SignActivation",
     "SignSpec",
+    "SlbConv1d",
     "SlbConv2d",
     "SlbLinear",
     "SlbSpec",
@@ -156,8 +176,11 @@ __all__ = [
     "ThermometerInput",
     "ThresholdInput",
     "TrainConfig",
+    "UniformActivation",
+    "UniformSpec",
     "WarmRestartTemperature",
     "WeightState",
+    "Window",
     "XorGradient",
     "XorScheme",
     "ap2",

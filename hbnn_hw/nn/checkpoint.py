@@ -28,6 +28,7 @@ from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import QuantizedLayer
 from hbnn_hw.nn.metadata import Golden, Metadata, Method
 from hbnn_hw.nn.registry import build, describe
+from hbnn_hw.nn.uniform_activation import UniformActivation
 
 FORMAT = "hbnn_hw.checkpoint"
 VERSION = 1
@@ -45,7 +46,7 @@ _DAMAGE = (
     struct.error,
 )
 """What torch's safe reader has been seen, or may be expected, to raise on damaged archives."""
-_CHECKED = (QuantizedLayer, HbnnActivation, ThermometerInput)
+_CHECKED = (QuantizedLayer, HbnnActivation, ThermometerInput, UniformActivation)
 """Layers that know which buffers they could not have computed."""
 REMEDY = 'save it with hbnn_hw.save(model, example_input, "model.pt")'
 

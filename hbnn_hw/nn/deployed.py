@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hbnn_hw.xor_encoding import FlattenLayout
+
 EXACT_FLOAT32 = 1 << 24
 """Integers below this, and all sums that stay below it, are exact in float32."""
 
 LARGEST_ACCUMULATOR = 1 << 29
 """Integers below this, times any float32, are exact in float64."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredForm:
+    """What FleXOR stores in the place of weights.
+
+    Attributes
+    ----------
+    encoded
+        uint8 (planes, slices, n_in), the stored bits.
+    matrices
+        uint8 (planes, n_out, n_in), M⊕.
+    layout
+        Which weight each decoded bit is.
+    """
+
+    encoded: NDArray[np.uint8]
+    matrices: NDArray[np.uint8]
+    layout: FlattenLayout
 
 
 class _DeployedWeights(nn.Module):
@@ -26,27 +49,38 @@ class _DeployedWeights(nn.Module):
         Buffer derived from them, float32 (out, ...) holding integers.
     wide
         Whether sums may reach 2^24, so that they need float64.
+    stored
+        The form that the planes are decoded from (FleXOR), or None.
     """
 
     bits: Tensor
     mask: Tensor
     weight: Tensor
 
-    def __init__(self, bits: Tensor, mask: Tensor, coefficients: tuple[int, ...]) -> None:
+    def __init__(self, bits: Tensor, mask: Tensor, coefficients: tuple[int, ...] | NDArray[np.int64]) -> None:
         super().__init__()
         self.coefficients = coefficients
         self.wide = False
+        self.stored: StoredForm | None = None
         self.register_buffer("bits", bits)
         self.register_buffer("mask", mask)
-        self.register_buffer("weight", self._values().to(torch.float32), persistent=False)
+        self.register_buffer("weight", self._values(), persistent=False)
 
     def _values(self) -> Tensor:
-        signs = self.mask.to(torch.int64) * (2 * self.bits.to(torch.int64) - 1)
-        return (torch.tensor(self.coefficients).view(-1, *[1] * (signs.dim() - 1)) * signs).sum(0)
+        """Return the integers, float32 (out, ...), plane by plane, because there may be 40 million."""
+        values = torch.zeros(self.bits.shape[1:], dtype=torch.float32, device=self.bits.device)
+        for bits, mask, coefficient in zip(self.bits, self.mask, self.coefficients, strict=True):
+            # 2 · bit - mask is the sign, and 0 without the plane, because the bit is 0 there.
+            signs = bits.to(torch.int8).mul_(2).sub_(mask.to(torch.int8))
+            if isinstance(coefficient, np.ndarray):
+                values.add_(torch.from_numpy(coefficient).view(-1, *[1] * (signs.dim() - 1)) * signs)
+            else:
+                values.add_(signs, alpha=coefficient)
+        return values
 
     def largest_accumulator(self, input_bound: int) -> int:
         """Return the largest ``|y|`` that inputs of magnitude up to ``input_bound`` can give."""
-        return int(self._values().abs().flatten(1).sum(dim=1).max()) * input_bound
+        return int(self.weight.abs().flatten(1).sum(dim=1, dtype=torch.float64).max()) * input_bound
 
 
 class DeployedLinear(_DeployedWeights):
@@ -59,7 +93,7 @@ class DeployedLinear(_DeployedWeights):
     mask
         uint8 (planes, out, in) in {0, 1}: whether the entry has the plane.
     coefficients
-        c_p >= 1, one per plane.
+        c_p >= 1, one per plane, or int64 (planes, out) from 0 where outputs have their own.
 
     Attributes
     ----------
@@ -92,7 +126,7 @@ class DeployedLinear(_DeployedWeights):
     def extra_repr(self) -> str:
         """Show shape and coefficients in the module's text form."""
         shape = f"in_features={self.in_features}, out_features={self.out_features}"
-        return f"{shape}, coefficients={self.coefficients}"
+        return f"{shape}, coefficients={_text(self.coefficients)}"
 
 
 class DeployedConv2d(_DeployedWeights):
@@ -102,8 +136,10 @@ class DeployedConv2d(_DeployedWeights):
     ----------
     bits, mask, coefficients
         See :class:`DeployedLinear`; the planes are (planes, out, in / groups, height, width).
-    stride, padding
+    stride, dilation
         (vertical, horizontal).
+    frame
+        Pixels around the image (top, bottom, left, right).
     border
         Integer that stands around the image; 0 leaves the sum.
     groups
@@ -119,16 +155,18 @@ class DeployedConv2d(_DeployedWeights):
         self,
         bits: Tensor,
         mask: Tensor,
-        coefficients: tuple[int, ...],
+        coefficients: tuple[int, ...] | NDArray[np.int64],
         *,
         stride: tuple[int, int] = (1, 1),
-        padding: tuple[int, int] = (0, 0),
+        dilation: tuple[int, int] = (1, 1),
+        frame: tuple[int, int, int, int] = (0, 0, 0, 0),
         border: int = 0,
         groups: int = 1,
     ) -> None:
         super().__init__(bits, mask, coefficients)
         self.stride = stride
-        self.padding = padding
+        self.dilation = dilation
+        self.frame = frame
         self.border = border
         self.groups = groups
 
@@ -149,22 +187,26 @@ class DeployedConv2d(_DeployedWeights):
 
     def largest_accumulator(self, input_bound: int) -> int:
         """Return the largest ``|y|`` that inputs up to ``input_bound`` and the border can give."""
-        return super().largest_accumulator(max(input_bound, abs(self.border) if any(self.padding) else 0))
+        return super().largest_accumulator(max(input_bound, abs(self.border) if any(self.frame) else 0))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map integers (batch, in, height, width) to (batch, out, height', width')."""
-        vertical, horizontal = self.padding
-        padded = F.pad(
-            x.to(torch.float64), (horizontal, horizontal, vertical, vertical), value=float(self.border)
-        )
-        sums = F.conv2d(padded, self.weight.to(torch.float64), stride=self.stride, groups=self.groups)
+        top, bottom, left, right = self.frame
+        framed = F.pad(x.to(torch.float64), (left, right, top, bottom), value=float(self.border))
+        weight = self.weight.to(torch.float64)
+        sums = F.conv2d(framed, weight, stride=self.stride, dilation=self.dilation, groups=self.groups)
         return sums if self.wide else sums.to(torch.float32)
 
     def extra_repr(self) -> str:
         """Show shape and coefficients in the module's text form."""
         shape = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
-        window = f"stride={self.stride}, padding={self.padding}, border={self.border}, groups={self.groups}"
-        return f"{shape}, {window}, coefficients={self.coefficients}"
+        window = f"stride={self.stride}, dilation={self.dilation}, frame={self.frame}, border={self.border}"
+        window += f", groups={self.groups}"
+        return f"{shape}, {window}, coefficients={_text(self.coefficients)}"
+
+
+def _text(coefficients: tuple[int, ...] | NDArray[np.int64]) -> str:
+    return str(coefficients) if isinstance(coefficients, tuple) else "by row"
 
 
 class DeployedAffine(nn.Module):

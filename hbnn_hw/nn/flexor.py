@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hbnn_hw.errors import CaptureError
 from hbnn_hw.nn.binary import hard_sign
 from hbnn_hw.nn.latent import Plain, QuantizedLayer, QuantizedLinear, RealPlanes
 from hbnn_hw.nn.xor_function import XorGradient, arranged, xor_signs, xor_weights
@@ -200,33 +199,31 @@ class FlexorWeights(QuantizedLayer):
 
     @torch.no_grad()
     def planes(self) -> RealPlanes:
-        """Return the decoded planes; the first plane's alpha is the scale of each row.
+        """Return the decoded planes with the scales of rows and planes; their signs go into several planes.
 
-        Raises
-        ------
-        CaptureError
-            If there are several planes whose alphas are not in one ratio for all outputs: hardware has one
-            coefficient for each plane.
+        Planes whose alphas are in one ratio for all outputs share a coefficient, which hardware has for free.
         """
         signs, ratios = self.signs(), self._shared_ratios()
-        flips = hard_sign(ratios, zero=1)
-        flips = flips.view(-1, *[1] * (signs.dim() - 1))
-        return RealPlanes((signs * flips).contiguous(), ratios.abs(), self.alpha[0].clone())
+        if ratios is not None:
+            flips = hard_sign(ratios, zero=1).view(-1, *[1] * (signs.dim() - 1))
+            return RealPlanes((signs * flips).contiguous(), ratios.abs(), self.alpha[0].clone())
+        flips = hard_sign(self.alpha, zero=1)
+        flips = flips.view(*flips.shape, *[1] * (signs.dim() - 2))
+        ones = torch.ones(self.n_planes, device=self.alpha.device)
+        return RealPlanes((signs * flips).contiguous(), ones, plane_row_scale=self.alpha.abs())
 
-    def _shared_ratios(self) -> Tensor:
-        """Return ``alpha[q] / alpha[0]``, the same for all outputs, float32 (planes,)."""
+    def _shared_ratios(self) -> Tensor | None:
+        """Return ``alpha[q] / alpha[0]``, float32 (planes,), if it is the same for all outputs."""
         if self.n_planes == 1:
             return torch.ones(1, device=self.alpha.device)
         alpha = self.alpha.detach().double()
         strongest = alpha[0].abs().argmax()
+        if alpha[0, strongest] == 0:
+            return None
         ratios = alpha[:, strongest] / alpha[0, strongest]
         deviation = (alpha - ratios.unsqueeze(1) * alpha[0]).abs()
-        if not bool((deviation <= SHARED_RATIO_ERROR * alpha.abs().amax(1, keepdim=True)).all()):
-            raise CaptureError(
-                f"the alphas of {self.n_planes} FleXOR planes must be in one ratio for all outputs, because "
-                "hardware has one coefficient for each plane; train with n_planes=1"
-            )
-        return ratios.float()
+        shared = bool((deviation <= SHARED_RATIO_ERROR * alpha.abs().amax(1, keepdim=True)).all())
+        return ratios.float() if shared and bool((ratios != 0).all()) else None
 
     @torch.no_grad()
     def encoded_bits(self) -> NDArray[np.uint8]:

@@ -19,7 +19,10 @@ Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RealPlanes:
-    """Quantized weights as signed planes with real scales: ``W[r] = rho[r] * sum_p mu[p] * signs[p, r]``.
+    """Quantized weights as signed planes with real scales: ``W[r] = sum_p scale[p, r] * signs[p, r]``.
+
+    Most methods have ``scale[p, r] = rho[r] * mu[p]``; FleXOR with several planes has one scale for each
+    plane and output.
 
     Attributes
     ----------
@@ -29,18 +32,24 @@ class RealPlanes:
         float32 (planes,), the scale of each plane; 0 for a plane that no entry has.
     row_scale
         float32 (out,), rho: one more factor, of any sign, for each output; None where all are 1.
+    plane_row_scale
+        float32 (planes, out), from 0: the whole scale of each plane and output; mu and row_scale are then 1
+        and None.
     """
 
     signs: Tensor
     mu: Tensor
     row_scale: Tensor | None = None
+    plane_row_scale: Tensor | None = None
 
     def values(self) -> Tensor:
         """Return the quantized weights, float32 of the weight's shape."""
+        scales = self.mu if self.plane_row_scale is None else self.plane_row_scale
+        scales = scales.view(*scales.shape, *[1] * (self.signs.dim() - 1 - scales.dim() + 1))
         # A loop over the few planes in order, so that the sum does not depend on a reduction's tree.
-        total = self.mu[0] * self.signs[0]
-        for mu, sign in zip(self.mu[1:], self.signs[1:], strict=True):
-            total = total + mu * sign
+        total = scales[0] * self.signs[0]
+        for scale, sign in zip(scales[1:], self.signs[1:], strict=True):
+            total = total + scale * sign
         if self.row_scale is None:
             return total
         return self.row_scale.view(-1, *[1] * (total.dim() - 1)) * total

@@ -13,7 +13,16 @@ from torch import nn
 from hbnn_hw.errors import CheckpointError
 from hbnn_hw.nn.activations import BitPlaneInput, SignActivation, StochasticSign
 from hbnn_hw.nn.binary import BinaryLinear
-from hbnn_hw.nn.conv import BinaryConv2d, FlexorConv2d, HbnnConv2d, SlbConv2d
+from hbnn_hw.nn.conv_methods import (
+    BinaryConv1d,
+    BinaryConv2d,
+    FlexorConv1d,
+    FlexorConv2d,
+    HbnnConv1d,
+    HbnnConv2d,
+    SlbConv1d,
+    SlbConv2d,
+)
 from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
 from hbnn_hw.nn.flexor import FlexorLinear
 from hbnn_hw.nn.hbnn import HbnnLinear
@@ -22,6 +31,7 @@ from hbnn_hw.nn.latent import Plain
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
 from hbnn_hw.nn.slb import SlbLinear
 from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, StateBatchNorm2d
+from hbnn_hw.nn.uniform_activation import UniformActivation
 
 _LINEAR = {"in_features": int, "out_features": int, "bias": bool}
 _BATCHNORM = {"num_features": int, "eps": float, "momentum": float, "affine": bool}
@@ -31,11 +41,13 @@ _SLB = {"bits": int, "hard": bool}
 _POOL = {"kernel_size": int, "stride": int, "padding": int}
 _SIZES = {"in_channels": int, "out_channels": int, "kernel_size": list, "stride": list, "padding": list}
 _FLOAT_CONV = _SIZES | {"groups": int, "bias": bool}
-_CONV = _FLOAT_CONV | {"padding_value": str}
+_CONV = _FLOAT_CONV | {"padding_value": str, "dilation": list}
 _HBNN_ACTIVATION = {"shape": list, "momentum": float, "distribution": list, "heuristic": str, "frozen": bool}
 _SHIFT_NORM = {"num_features": int, "eps": float, "momentum": float}
 _MAP = {"distribution": list, "heuristic": str, "frozen": bool, "granularity": list}
 _PAPERS_MAP = frozenset({"granularity"})
+_DENSE_WINDOW = frozenset({"dilation"})
+_UNIFORM = {"bits": int, "signed": bool, "narrow": bool, "learn_step": bool}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +97,18 @@ KINDS: Mapping[str, Kind] = {
     "sign": Kind(SignActivation, {"zero": int}),
     "stochastic_sign": Kind(StochasticSign, {"zero": int, "seed": int}),
     "hbnn_activation": Kind(HbnnActivation, _HBNN_ACTIVATION),
-    "binary_conv2d": Kind(BinaryConv2d, _CONV),
-    "hbnn_conv2d": Kind(HbnnConv2d, _CONV | _MAP, _PAPERS_MAP),
+    "uniform_activation": Kind(UniformActivation, _UNIFORM),
+    "binary_conv1d": Kind(BinaryConv1d, _CONV, _DENSE_WINDOW),
+    "binary_conv2d": Kind(BinaryConv2d, _CONV, _DENSE_WINDOW),
+    "hbnn_conv1d": Kind(HbnnConv1d, _CONV | _MAP, _PAPERS_MAP | _DENSE_WINDOW),
+    "hbnn_conv2d": Kind(HbnnConv2d, _CONV | _MAP, _PAPERS_MAP | _DENSE_WINDOW),
     "binary_linear": Kind(BinaryLinear, _LINEAR),
     "hbnn_linear": Kind(HbnnLinear, _LINEAR | _MAP, _PAPERS_MAP),
-    "slb_conv2d": Kind(SlbConv2d, _CONV | _SLB),
+    "slb_conv1d": Kind(SlbConv1d, _CONV | _SLB, _DENSE_WINDOW),
+    "slb_conv2d": Kind(SlbConv2d, _CONV | _SLB, _DENSE_WINDOW),
     "slb_linear": Kind(SlbLinear, _LINEAR | _SLB),
-    "flexor_conv2d": Kind(FlexorConv2d, _CONV | _FLEXOR),
+    "flexor_conv1d": Kind(FlexorConv1d, _CONV | _FLEXOR, _DENSE_WINDOW),
+    "flexor_conv2d": Kind(FlexorConv2d, _CONV | _FLEXOR, _DENSE_WINDOW),
     "flexor_linear": Kind(FlexorLinear, _LINEAR | _FLEXOR),
     "output_scale": Kind(OutputScale, {}),
     "batchnorm1d": Kind(nn.BatchNorm1d, _BATCHNORM),

@@ -38,7 +38,10 @@ class StateNorm(TwoStates, nn.modules.batchnorm._BatchNorm):
 
 
 class StateBatchNorm1d(StateNorm, nn.BatchNorm1d):
-    """:class:`StateNorm` of (batch, features); parameters are those of ``nn.BatchNorm1d``."""
+    """:class:`StateNorm` of (batch, features) or (batch, channels, length).
+
+    Parameters are those of ``nn.BatchNorm1d``.
+    """
 
 
 class StateBatchNorm2d(StateNorm, nn.BatchNorm2d):

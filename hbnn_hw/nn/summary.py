@@ -11,14 +11,16 @@ from torch import Tensor, nn
 
 from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
 from hbnn_hw.nn.bit_map import Sharing
-from hbnn_hw.nn.conv import QuantizedConv2d
+from hbnn_hw.nn.conv import QuantizedConv
 from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
 from hbnn_hw.nn.hbnn import HbnnWeights
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import QuantizedLayer
+from hbnn_hw.nn.uniform_activation import UniformActivation
 
 FLOAT_BITS = 32
-_FLOAT_LAYERS = (nn.Linear, nn.Conv2d)
+_FLOAT_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
+_CONVOLUTIONS = (QuantizedConv, nn.Conv1d, nn.Conv2d)
 _ONE_BIT = (SignActivation, ThresholdInput, ThermometerInput)
 _KEEPS_VALUES = (nn.MaxPool1d, nn.MaxPool2d, nn.Flatten, nn.Unflatten, nn.Dropout, nn.Dropout2d, nn.Identity)
 
@@ -32,7 +34,7 @@ class LayerSummary:
     name, kind
         Its path in the network and its class.
     weight_shape
-        (out, in), or (out, in / groups, height, width).
+        (out, in), or (out, in / groups, *kernel).
     effective_bits
         Weight bits that take part in the arithmetic: entries of all planes [bit].
     stored_bits
@@ -48,7 +50,7 @@ class LayerSummary:
     input_bits
         Bits per input value; None where it is real or unknown.
     binary_operations
-        One-bit products for one sample: effective bits · input bits, for every output pixel of a
+        One-bit products for one sample: effective bits · input bits, for every output place of a
         convolution. Masked borders are counted. None where inputs are real or the image size is unknown.
     """
 
@@ -165,7 +167,8 @@ def summary(model: nn.Module, example_input: Tensor | None = None) -> ModelSumma
     Parameters
     ----------
     model
-        Any module. Quantized layers count with their bits, ``nn.Linear`` and ``nn.Conv2d`` with 32.
+        Any module. Quantized layers count with their bits; ``nn.Linear``, ``nn.Conv1d`` and ``nn.Conv2d``
+        with 32.
     example_input
         An input (batch, ...) that is run once in evaluation, to learn the order of the layers and the image
         sizes. Without it the order is that of ``named_modules``, and convolutions have no operation count.
@@ -185,7 +188,7 @@ def summary(model: nn.Module, example_input: Tensor | None = None) -> ModelSumma
     found: dict[int, LayerSummary] = {}
     input_bits: float | None = None
     for module, pixels in order:
-        if isinstance(module, QuantizedLayer | nn.Linear | nn.Conv2d):
+        if isinstance(module, (QuantizedLayer, *_FLOAT_LAYERS)):
             layer = _summarize(names[id(module)], module, input_bits, pixels)
             found[id(module)] = _run_again(found.get(id(module)), layer)
         input_bits = _output_bits(module, input_bits)
@@ -193,8 +196,7 @@ def summary(model: nn.Module, example_input: Tensor | None = None) -> ModelSumma
 
 
 def _registered(model: nn.Module) -> list[tuple[nn.Module, int | None]]:
-    images = (QuantizedConv2d, nn.Conv2d)
-    return [(module, None if isinstance(module, images) else 1) for module in model.modules()]
+    return [(module, None if isinstance(module, _CONVOLUTIONS) else 1) for module in model.modules()]
 
 
 def _executed(model: nn.Module, example_input: Tensor) -> list[tuple[nn.Module, int | None]]:
@@ -202,7 +204,7 @@ def _executed(model: nn.Module, example_input: Tensor) -> list[tuple[nn.Module, 
 
     def note(module: nn.Module, _: object, output: object) -> None:
         pixels = 1
-        if isinstance(output, Tensor) and isinstance(module, QuantizedConv2d | nn.Conv2d):
+        if isinstance(output, Tensor) and isinstance(module, _CONVOLUTIONS):
             pixels = math.prod(output.shape[2:])
         elif isinstance(output, Tensor) and isinstance(module, QuantizedLayer | nn.Linear):
             pixels = math.prod(output.shape[1:-1])
@@ -221,7 +223,7 @@ def _executed(model: nn.Module, example_input: Tensor) -> list[tuple[nn.Module, 
 
 
 def _output_bits(module: nn.Module, before: float | None) -> float | None:
-    if isinstance(module, BitPlaneInput):
+    if isinstance(module, BitPlaneInput | UniformActivation):
         return float(module.bits)
     if isinstance(module, _ONE_BIT):
         return 1.0

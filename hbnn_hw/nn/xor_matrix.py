@@ -1,21 +1,30 @@
-"""The fixed XOR network of FleXOR, and the order in which its outputs become weights.
+"""The fixed XOR network of FleXOR: how its matrix is drawn, and what it makes of stored bits.
 
 Source: Lee et al., NeurIPS 2020 (arXiv 2009.04126). Everything here is NumPy and plain: the golden model
-that the training layer is tested against.
+that the training layer is tested against. Decoding itself and the order of the weights are the IR's, too,
+and stand in :mod:`hbnn_hw.xor_encoding`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from itertools import combinations
-from math import comb, prod
+from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bits = NDArray[np.uint8]
-"""Values 0 and 1."""
+from hbnn_hw.planes import Bits
+from hbnn_hw.xor_encoding import FlattenLayout, FlattenOrder, decode
+
+__all__ = [
+    "FlattenLayout",
+    "FlattenOrder",
+    "XorScheme",
+    "decode",
+    "decode_weights",
+    "minimum_row_distance",
+    "rank",
+]
 
 ENUMERATED_ROWS = 4096
 """Up to so many possible rows of fixed weight are listed and drawn from without repetition."""
@@ -99,131 +108,6 @@ def minimum_row_distance(matrix: Bits) -> int:
     n_rows, n_in = matrix.shape
     pairs = combinations(range(n_rows), 2)
     return min((int((matrix[a] != matrix[b]).sum()) for a, b in pairs), default=n_in + 1)
-
-
-def decode(encoded: Bits, matrix: Bits) -> Bits:
-    """Decode slices over GF(2): uint8 (..., n_in) through (n_out, n_in) to uint8 (..., n_out).
-
-    Source: eq. 2. Bit 1 is +1 and bit 0 is -1: the parity (-1)^(n - 1) of the sign form makes a product of
-    n signs the XOR of their bits, without any inversion.
-    """
-    ones = encoded.astype(np.int64) @ matrix.T.astype(np.int64)
-    return (ones & 1).astype(np.uint8)
-
-
-class FlattenOrder(Enum):
-    """In which order the decoded bits, slice after slice, are the weights of a matrix W (out, in).
-
-    PAPER runs through [in, out], output fastest. ROW_MAJOR runs through [out, in], input fastest. WORD
-    follows the hardware: see :class:`FlattenLayout`.
-
-    The weights (out, in / groups, height, width) of a convolution are a matrix too, with one row for each
-    output channel; :meth:`columns` tells the order of its columns. With it PAPER is the paper's [k, k, C_in,
-    C_out] (section 4.3) and ROW_MAJOR the re-implementation's [C_out, C_in, k, k]. In the columns of PAPER
-    and WORD all channels of one pixel stand side by side, as a sliding window streams them, so that hardware
-    decodes whole words of pe · simd weights in the order in which it needs them.
-    """
-
-    PAPER = "paper"
-    ROW_MAJOR = "row_major"
-    WORD = "word"
-
-    def columns(self, channels: int, *kernel: int) -> NDArray[np.int64]:
-        """Return the column of every weight of one output.
-
-        Parameters
-        ----------
-        channels
-            Inputs; for a convolution input channels of one group.
-        kernel
-            (height, width) of a convolution, nothing for a linear layer.
-
-        Returns
-        -------
-        int64 (channels, *kernel)
-            ROW_MAJOR: ``(c · height + i) · width + j`` for channel c and pixel (i, j). PAPER and WORD:
-            ``(i · width + j) · channels + c``. For a linear layer ``c``.
-        """
-        if self is FlattenOrder.ROW_MAJOR:
-            return np.arange(channels * prod(kernel)).reshape(channels, *kernel)
-        return np.moveaxis(np.arange(channels * prod(kernel)).reshape(*kernel, channels), -1, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlattenLayout:
-    """Where each weight is in the stream of decoded bits; the stream has whole slices of ``n_out`` bits.
-
-    Attributes
-    ----------
-    order
-        See :class:`FlattenOrder`.
-    rows, columns
-        Shape (out, in) of the weights; of a convolution (out, in / groups · height · width), see
-        :meth:`FlattenOrder.columns`.
-    n_out
-        Bits of one slice.
-    pe, simd
-        Folding of order WORD; ``pe`` divides the rows and ``simd`` the columns. Otherwise 1.
-
-    Notes
-    -----
-    PAPER: ``position(r, c) = c · rows + r``. ROW_MAJOR: ``position(r, c) = r · columns + c``.
-
-    WORD: hardware reads weights in words of pe · simd bits; W[r, c] is in word
-    ``(r // pe) · (columns // simd) + c // simd`` at bit ``(r % pe) · simd + c % simd``. Every word starts at
-    a slice of its own, so that it is decoded from ``ceil(pe · simd / n_out)`` slices and nothing else::
-
-        position(r, c) = word · ceil(pe · simd / n_out) · n_out + bit
-
-    What is left of a word's last slice (of the last slice of all, in the other orders) is dropped; nothing
-    is lost where n_out divides pe · simd.
-    """
-
-    order: FlattenOrder
-    rows: int
-    columns: int
-    n_out: int
-    pe: int = 1
-    simd: int = 1
-
-    def __post_init__(self) -> None:
-        if self.pe < 1 or self.simd < 1 or self.rows % self.pe or self.columns % self.simd:
-            raise ValueError(
-                f"PE must divide {self.rows} rows and SIMD {self.columns} columns, not {self.pe}, {self.simd}"
-            )
-        if self.order is not FlattenOrder.WORD and (self.pe, self.simd) != (1, 1):
-            raise ValueError(f"PE and SIMD are for order 'word' only, and must be 1 for {self.order.value!r}")
-
-    @property
-    def word_bits(self) -> int:
-        """Weights that are decoded together: pe · simd, or all of them."""
-        return self.pe * self.simd if self.order is FlattenOrder.WORD else self.rows * self.columns
-
-    @property
-    def slices_per_word(self) -> int:
-        """Slices that one word is decoded from."""
-        return -(-self.word_bits // self.n_out)
-
-    @property
-    def n_words(self) -> int:
-        """Words of the matrix."""
-        return self.rows * self.columns // self.word_bits
-
-    @property
-    def n_slices(self) -> int:
-        """Slices of one plane."""
-        return self.n_words * self.slices_per_word
-
-    def positions(self) -> NDArray[np.int64]:
-        """Return the place of every weight in the stream, int64 (rows, columns)."""
-        r, c = np.ogrid[: self.rows, : self.columns]
-        if self.order is FlattenOrder.PAPER:
-            return np.asarray(c * self.rows + r, np.int64)
-        if self.order is FlattenOrder.ROW_MAJOR:
-            return np.asarray(r * self.columns + c, np.int64)
-        word = (r // self.pe) * (self.columns // self.simd) + c // self.simd
-        bit = (r % self.pe) * self.simd + c % self.simd
-        return np.asarray(word * self.slices_per_word * self.n_out + bit, np.int64)
 
 
 def decode_weights(encoded: Bits, matrices: Bits, layout: FlattenLayout) -> Bits:

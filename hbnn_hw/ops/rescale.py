@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 
 from hbnn_hw.errors import RangeError, ShapeError
 from hbnn_hw.ops.base import Array, Tensor, UnemittedOp, integers_of, range_of
-from hbnn_hw.pieces import check_channels, check_pieces, chosen, ends_of_pieces, piece_of
+from hbnn_hw.pieces import PRODUCT_LIMIT, check_channels, check_pieces, chosen, ends_of_pieces, piece_of
 from hbnn_hw.types import Integers, TensorType
-
-PRODUCT_LIMIT = 1 << 52
-"""No product plus offset may reach this magnitude: float64 holds them all, and so do 64-bit registers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -321,17 +321,13 @@ def test_a_layer_of_another_shape_is_named():
             "must be a BatchNorm1d",
         ),
         ((hnn.BinaryConv2d(2, 4, 3), nn.BatchNorm2d(5)), ShapeError, "must have 4 features, not 5"),
-        (
-            (hnn.BinaryConv2d(2, 4, 3), nn.MaxPool2d(3, padding=1)),
-            CaptureError,
-            "padding of .* must be 0, not 1",
-        ),
         ((hnn.BinaryConv2d(2, 4, 3), nn.MaxPool2d(2, ceil_mode=True)), CaptureError, "neither ceil_mode"),
         ((hnn.BinaryConv2d(2, 4, 3), nn.MaxPool2d(2, dilation=2)), CaptureError, "dilation of .* must be 1"),
         ((hnn.BinaryConv2d(2, 4, 3), nn.Flatten(2)), CaptureError, r"must be nn\.Flatten\(\), which keeps"),
         ((hnn.BinaryConv2d(2, 4, 3), nn.Unflatten(1, (2, 2, 5))), CaptureError, "before the first layer"),
         ((hnn.BinaryConv2d(2, 4, 3),), CaptureError, "must end with a linear layer"),
-        ((nn.AvgPool2d(2),), CaptureError, r"not 'layer0' \(AvgPool2d\)"),
+        ((nn.AvgPool2d(2, ceil_mode=True),), CaptureError, "must have no ceil_mode"),
+        ((nn.AvgPool3d(2),), CaptureError, r"not 'layer0' \(AvgPool3d\)"),
         ((nn.Conv2d(2, 4, 3),), CaptureError, r"'layer0' \(Conv2d\).*not deployable"),
     ],
 )
@@ -345,7 +341,18 @@ def test_an_image_of_unknown_shape_is_refused():
         hnn.deploy(nn.Sequential(nn.Unflatten(1, (-1, 4)), hnn.BitPlaneInput(1)))
 
 
-def test_sums_beyond_24_bits_are_refused():
-    model = network_of(hnn.BinaryConv2d(2, 1, 16, padding=8, padding_value="plus_one"), bits=16)
-    with pytest.raises(RangeError, match=r"'layer0' must stay below 16777216 .* but can reach 33554432"):
+def test_sums_beyond_24_bits_are_exact():
+    conv = hnn.BinaryConv2d(2, 1, 16, padding=8, padding_value="plus_one")
+    nn.init.ones_(conv.weight)
+    deployed = hnn.deploy(network_of(conv, nn.Flatten(), nn.BatchNorm1d(56), bits=16))
+    assert deployed.layer0.wide
+    values = dict(deployed.trace(torch.full((1, 84), 65535)))
+    # 65535 in every pixel and, one step beyond, 65536 in the border: the whole image is seen at (4, 4) only.
+    inside = 2 * 7 * 6
+    assert values["layer0"][0, 0, 4, 3] == 65535 * inside + 65536 * (512 - inside)
+
+
+def test_sums_beyond_29_bits_are_refused():
+    model = network_of(hnn.BinaryConv2d(2, 1, 64, padding=32, padding_value="plus_one"), bits=16)
+    with pytest.raises(RangeError, match=r"'layer0' must stay below 536870912 .* but can reach 536870912"):
         hnn.deploy(model)

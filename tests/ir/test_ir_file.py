@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hbnn_hw import ir_file
+from hbnn_hw.codec import Source, decode, encode
 from hbnn_hw.errors import GraphError
+from hbnn_hw.ops import Thresholds
 from hbnn_hw.passes import lower
-from hbnn_hw.planes import popcount
-from tests.graphs import random_inputs, random_mlp
+from tests.graphs import PoolAt, random_cnn, random_inputs, random_mlp
+from tests.ir.containers import members, rebuilt
 
 
 @settings(max_examples=30)
@@ -35,20 +37,56 @@ def test_the_bytes_of_a_known_graph_do_not_change():
     assert hashlib.sha256(content).hexdigest() == GOLDEN_DIGEST
 
 
-GOLDEN_DIGEST = "2b023f51323eed7ac78c55c2e042bba640e3ba471b1e20ef7c060f1ac92b1f6a"
+GOLDEN_DIGEST = "2b1a16fe0dcfb25441d45ed972dc1c956c0cb213dd21a2864faccd90447f6401"
 
 
-def members(content):
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+FILES = Path(__file__).parent / "files"
 
 
-def rebuilt(files):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
+@pytest.mark.parametrize(
+    ("name", "graph"),
+    [
+        ("mlp_v1", lower(random_mlp(7, (70, 6, 3), coefficients=(2, 1)))),
+        (
+            "cnn_v1",
+            random_cnn(5, (6, 5, 3), (PoolAt.ACCUMULATORS, PoolAt.SIGNS), coefficients=(3, 1)),
+        ),
+    ],
+)
+def test_files_of_version_1_stay_readable_and_are_written_as_version_2(name, graph):
+    old = ir_file.load(FILES / f"{name}.hbnn")
+    assert old.text() == graph.text()
+    inputs = random_inputs(graph, 5, seed=1)
+    assert np.array_equal(old.run(inputs).data, graph.run(inputs).data)
+    assert ir_file.to_bytes(old) == ir_file.to_bytes(graph)
+
+
+@pytest.mark.parametrize(
+    ("table", "dtype"),
+    [
+        ([[-128], [127]], np.int8),
+        ([[-129], [0]], np.int16),
+        ([[0], [1 << 15]], np.int32),
+        ([[-(1 << 62)], [1 << 62]], np.int64),
+    ],
+)
+def test_thresholds_are_stored_in_the_narrowest_width_and_come_back_as_they_were(table, dtype):
+    thresholds = Thresholds(table=np.array(table, dtype=np.int64), inverted=np.array([True, False]))
+    arrays = {}
+    document = encode(thresholds, "t", arrays)
+    assert arrays["t.table.npy"].dtype == dtype
+    again = decode(document, Thresholds, "t", Source(arrays, {}, 1 << 10))
+    assert again.table.dtype == np.int64
+    assert again.table.tolist() == table
+
+
+def test_fields_at_their_default_are_left_out_and_come_back():
+    graph = random_cnn(5, (6, 5, 3), (PoolAt.NOWHERE,))
+    document = json.loads(members(ir_file.to_bytes(graph))["graph.json"])
+    (convolution,) = (node["attributes"] for node in document["nodes"] if node["op"] == "convolution")
+    assert sorted(convolution) == sorted({"weights", "kernel", "padding"} | convolution.keys() & {"border"})
+    assert "stride" not in convolution
+    assert ir_file.from_bytes(ir_file.to_bytes(graph)).text() == graph.text()
 
 
 @pytest.fixture(scope="module")
@@ -56,25 +94,12 @@ def content():
     return ir_file.to_bytes(lower(random_mlp(7, (70, 6, 3), coefficients=(2, 1))))
 
 
-def test_every_truncation_and_bit_flip_gives_a_graph_error_or_a_valid_graph(content):
-    rng = np.random.default_rng(0)
-    for _ in range(300):
-        damaged = bytearray(content)
-        if rng.integers(2):
-            damaged = damaged[: rng.integers(len(damaged))]
-        else:
-            damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
-        try:
-            ir_file.from_bytes(bytes(damaged)).check()
-        except GraphError:
-            continue
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda d: d.update(format="other"), "must say format 'hbnn_hw.ir'"),
-        (lambda d: d.update(version=99), "version 99; this release reads version 1"),
+        (lambda d: d.update(version=99), "version 99; this release reads versions 1 and 2"),
+        (lambda d: d.update(version=True), "version True; this release"),
         (lambda d: d["nodes"][1].update(op="convolve"), "unknown operator 'convolve'"),
         (lambda d: d["nodes"][1]["attributes"].update(extra=1), r"unknown fields \['extra'\]"),
         (lambda d: d["nodes"][1]["attributes"].pop("weights"), r"lacks \['weights'\]"),
@@ -95,8 +120,8 @@ def test_a_changed_document_is_refused_with_the_reason(content, change, message)
 def test_an_array_header_that_promises_more_than_the_file_holds_is_refused_before_allocation(content):
     files = members(content)
     name = next(name for name in files if name.endswith("weights.bits.npy"))
-    files[name] = files[name].replace(b"'shape': (2, 6, 2)", b"'shape': (2, 6000000000, 2)".ljust(18))[:400]
-    with pytest.raises(GraphError, match=r"header and content disagree|not an IR file"):
+    files[name] = files[name].replace(b"(81,)", b"(6000000000,)")
+    with pytest.raises(GraphError, match="header and content disagree"):
         ir_file.from_bytes(rebuilt(files))
 
 
@@ -110,14 +135,14 @@ def test_a_pickled_array_is_never_loaded(content):
         ir_file.from_bytes(rebuilt(files))
 
 
-def test_the_file_is_little_more_than_its_packed_bits():
-    graph = random_mlp(1, (1024, 1024, 1024, 10))
-    packed = (
-        sum(popcount(node.op.weights.masks).sum() for node in graph.nodes if hasattr(node.op, "weights"))
-        * 2
-        / 8
-    )
-    assert len(ir_file.to_bytes(graph)) < 1.07 * packed
+def test_the_file_is_little_more_than_its_packed_bits_and_nested_maps():
+    graph = random_mlp(1, (1024, 1024, 1024, 10), coefficients=(4, 2, 1))
+    populations = [
+        node.op.weights.plane_populations().sum(axis=1) for node in graph.nodes if hasattr(node.op, "weights")
+    ]
+    # Every entry has the first plane: its map costs nothing, the second's a bit for every entry.
+    bits = sum(int(count.sum()) + int(count[0]) + int(count[1]) for count in populations)
+    assert len(ir_file.to_bytes(graph)) < 1.03 * bits / 8
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -35,18 +35,20 @@ from hbnn_hw.nn import (
 BORDER = {Padding.MASKED: 0.0, Padding.MINUS_ONE: -1.0, Padding.PLUS_ONE: 1.0}
 
 
-def windows(x, weight, stride, padding, border, groups):
+def windows(x, weight, stride, frame, border, dilation, groups):
     """Cross-correlation as its definition, in float64 numpy."""
-    (sv, sh), (pv, ph) = stride, padding
-    x = np.pad(x, ((0, 0), (0, 0), (pv, pv), (ph, ph)), constant_values=border)
-    outputs, inputs, height, width = weight.shape
+    (sv, sh), (dv, dh), (top, bottom, left, right) = stride, dilation, frame
+    x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=border)
+    outputs, inputs, *kernel = weight.shape
+    height, width = ((size - 1) * distance + 1 for size, distance in zip(kernel, dilation, strict=True))
     rows, columns = (x.shape[2] - height) // sv + 1, (x.shape[3] - width) // sh + 1
     y = np.zeros((x.shape[0], outputs, rows, columns))
     for o in range(outputs):
         first = o // (outputs // groups) * inputs
         for i in range(rows):
             for j in range(columns):
-                patch = x[:, first : first + inputs, i * sv : i * sv + height, j * sh : j * sh + width]
+                image = x[:, first : first + inputs, i * sv : i * sv + height, j * sh : j * sh + width]
+                patch = image[:, :, ::dv, ::dh]
                 y[:, o, i, j] = (patch * weight[o]).sum((1, 2, 3))
     return y
 
@@ -60,17 +62,20 @@ def windows(x, weight, stride, padding, border, groups):
     st.sampled_from([(1, 1, 1), (2, 3, 1), (4, 2, 2), (3, 3, 3), (3, 6, 3)]),
     st.tuples(st.integers(1, 3), st.integers(1, 3)),
     st.tuples(st.integers(1, 2), st.integers(1, 2)),
-    st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    st.tuples(*[st.integers(0, 2)] * 2) | st.tuples(*[st.integers(0, 3)] * 4),
+    st.tuples(st.integers(1, 2), st.integers(1, 2)),
     st.integers(0, 2**31),
 )
-def test_a_convolution_is_its_definition(make, mode, channels, kernel, stride, padding, seed):
+def test_a_convolution_is_its_definition(make, mode, channels, kernel, stride, padding, dilation, seed):
     inputs, outputs, groups = channels
     torch.manual_seed(seed)
-    layer = make(inputs, outputs, kernel, stride=stride, padding=padding, padding_value=mode, groups=groups)
+    shape = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    layer = make(inputs, outputs, kernel, padding_value=mode, **shape)
     layer.eval()
-    x = torch.randint(0, 2, (2, inputs, 5, 4)) * 2.0 - 1.0
+    x = torch.randint(0, 2, (2, inputs, 6, 5)) * 2.0 - 1.0
     weight = layer.planes().values().double().numpy()
-    expected = windows(x.double().numpy(), weight, stride, padding, BORDER[mode], groups)
+    frame = padding if len(padding) == 4 else np.repeat(padding, 2)
+    expected = windows(x.double().numpy(), weight, stride, frame, BORDER[mode], dilation, groups)
     # Integers for BNN; float32 sums of few terms for the others.
     np.testing.assert_allclose(layer(x).detach().numpy(), expected, atol=0 if make is BinaryConv2d else 1e-4)
 
@@ -276,7 +281,10 @@ def test_sizes_and_fans():
         ({"groups": 0}, "in multiples of its groups"),
         ({"stride": 0}, "stride must be a whole number from 1, or two of them, not 0"),
         ({"stride": (1, 2, 3)}, "stride must be a whole number from 1"),
-        ({"padding": -1}, "padding must be a whole number from 0"),
+        ({"padding": -1}, "padding must be a whole number from 0, or two or four of them, not -1"),
+        ({"padding": (1, 2, 3)}, "padding must be a whole number from 0, or two or four of them"),
+        ({"padding": (0, 0, 0, 1)}, "must say what it pads with"),
+        ({"dilation": 0}, "dilation must be a whole number from 1, or two of them, not 0"),
     ],
 )
 def test_impossible_convolutions_are_refused(arguments, complaint):

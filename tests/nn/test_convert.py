@@ -8,11 +8,13 @@ from torch import nn
 
 from hbnn_hw.errors import ConversionError
 from hbnn_hw.nn import (
+    BinaryConv1d,
     BinaryConv2d,
     BinaryLinear,
     BnnSpec,
     ConvertSpec,
     FlattenOrder,
+    FlexorConv1d,
     FlexorConv2d,
     FlexorLinear,
     FlexorSpec,
@@ -20,16 +22,20 @@ from hbnn_hw.nn import (
     Granularity,
     HbnnActivation,
     HbnnActivationSpec,
+    HbnnConv1d,
     HbnnConv2d,
     HbnnLinear,
     HbnnSpec,
     Padding,
     SignActivation,
     SignSpec,
+    SlbConv1d,
     SlbConv2d,
     SlbLinear,
     SlbSpec,
     StochasticSign,
+    UniformActivation,
+    UniformSpec,
     XorScheme,
     convert,
     dist_from_avg,
@@ -158,9 +164,9 @@ def test_all_problems_are_listed_at_once():
     model = nn.ModuleDict(
         {
             "padded": nn.Conv2d(1, 1, 3, padding=1),
-            "same": nn.Conv2d(1, 1, 3, padding="same"),
-            "wide": nn.Conv2d(1, 1, 3, dilation=2),
-            "line": nn.Conv1d(1, 1, 3),
+            "same": nn.Conv1d(1, 1, 3, padding="same"),
+            "circular": nn.Conv1d(1, 1, 3, padding=1, padding_mode="circular"),
+            "volume": nn.Conv3d(1, 1, 3),
             "norm": nn.BatchNorm1d(3),
             "searched": nn.Conv2d(1, 1, 3, padding=1),
             "folded": nn.Conv2d(3, 6, 3),
@@ -176,9 +182,9 @@ def test_all_problems_are_listed_at_once():
     for part in (
         "'nowhere' is no module of the network",
         "'padded' (Conv2d): has padding, so its specification must say with what",
-        "'same' (Conv2d): padding must be numbers and zeros, not 'same'",
-        "'wide' (Conv2d): dilation must be 1, not (2, 2)",
-        "'line' (Conv1d): must be an nn.Linear or nn.Conv2d; name it with FloatSpec() to keep it float",
+        "'same' (Conv1d): has padding, so its specification must say with what",
+        "'circular' (Conv1d): padding_mode must be 'zeros', not 'circular'",
+        "'volume' (Conv3d): must be an nn.Linear, nn.Conv1d or nn.Conv2d; name it with FloatSpec() to keep",
         "'norm' (BatchNorm1d): only ReLU, ReLU6, Hardtanh, Tanh can become a quantized activation",
         "'searched' (Conv2d): has padding, so its specification must say with what",
         "'folded' (Conv2d): PE must divide 6 rows and SIMD 27 columns, not 2, 5",
@@ -195,3 +201,52 @@ def test_a_named_module_covers_what_is_inside():
     new = convert(model, ConvertSpec(weights=BnnSpec(), layers={"attention": FloatSpec()}))
     assert type(new["attention"]) is nn.MultiheadAttention
     assert type(new["fc"]) is BinaryLinear
+
+
+MASKED = {
+    BnnSpec(padding=Padding.MASKED): (BinaryConv1d, BinaryConv2d),
+    HbnnSpec(padding=Padding.MASKED): (HbnnConv1d, HbnnConv2d),
+    SlbSpec(padding=Padding.MASKED): (SlbConv1d, SlbConv2d),
+    FlexorSpec(padding=Padding.MASKED): (FlexorConv1d, FlexorConv2d),
+}
+"""Specification to the classes of its convolutions."""
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
+@pytest.mark.parametrize("spec", MASKED, ids=lambda spec: type(spec).__name__)
+@pytest.mark.parametrize("padding", [0, 2, "valid", "same"])
+@pytest.mark.parametrize("kernel", [2, 3, 4])
+def test_convolutions_of_either_dimension_keep_their_windows(spec, padding, kernel):
+    """With the float weights put back, the quantized layer's window computes what the source computes."""
+    options = {"padding": padding, "dilation": 3, "groups": 2}
+    line, image = nn.Conv1d(4, 6, kernel, **options), nn.Conv2d(4, 6, (kernel, 2), **options)
+    for source, cls, sizes in zip((line, image), MASKED[spec], ((11,), (11, 9)), strict=True):
+        layer = convert(source, ConvertSpec(weights=spec))
+        assert type(layer) is cls
+        x = torch.randn(2, 4, *sizes)
+        layer.quantized_weight = lambda source=source: source.weight
+        torch.testing.assert_close(layer(x), source(x))
+
+
+def test_what_has_no_weights_stays_with_its_settings():
+    """Asymmetric padding and windows of two numbers in modules of their own."""
+    model = nn.Sequential(nn.ZeroPad2d((1, 0, 2, 0)), nn.Conv2d(1, 2, 3), nn.MaxPool2d((2, 1), (1, 2)))
+    new = convert(model, ConvertSpec(weights=BnnSpec()))
+    assert (str(new[0]), str(new[2])) == (str(model[0]), str(model[2]))
+    assert new(X).shape == model(X).shape
+
+
+def test_activations_become_uniform():
+    model = nn.Sequential(nn.ReLU(), nn.Hardtanh(), nn.Tanh())
+    dorefa = UniformSpec(bits=2, step=1 / 3, learn_step=False)
+    layers = {"1": UniformSpec(bits=3, signed=True, narrow=True, step=0.25), "2": dorefa}
+    new = convert(model, ConvertSpec(activation=UniformSpec(bits=4), layers=layers))
+    assert [type(layer) for layer in new] == [UniformActivation] * 3
+    assert [(layer.low, layer.high, layer.alpha.item()) for layer in new] == [
+        (0, 15, 10.0), (-3, 3, 0.75), (0, 3, 1.0),
+    ]  # fmt: skip
+    assert [layer.learn_step for layer in new] == [True, True, False]
+    with pytest.raises(ConversionError, match=r"only ReLU, ReLU6, Hardtanh, Tanh can become"):
+        convert(nn.GELU(), ConvertSpec(layers={"": UniformSpec(bits=2)}))
+    with pytest.raises(ConversionError, match=r"'' \(ReLU\): signed codes must have 2\.\.8 bits, not 1"):
+        convert(nn.ReLU(), ConvertSpec(activation=UniformSpec(bits=1, signed=True)))

@@ -209,8 +209,12 @@ def test_a_linear_layer_without_a_norm_gets_an_affine_of_its_own():
 def test_that_affine_does_not_take_a_name_in_use(names):
     first, second = names
     layers = {first: BinaryLinear(3, 2), f"s{first}": SignActivation(), second: BinaryLinear(2, 2)}
-    with pytest.raises(CaptureError, match="module name 'a_affine' is needed"):
-        deploy(sequential(input=BitPlaneInput(4), **layers).eval())
+    twin = deploy(sequential(input=BitPlaneInput(4), **layers).eval())
+    added = [name for name, layer in twin.named_children() if isinstance(layer, DeployedAffine)]
+    assert (
+        added
+        == {"a": ["a_affine_2", "a_affine_affine"], "a_affine": ["a_affine_affine", "a_affine_2"]}[first]
+    )
 
 
 def test_deploying_leaves_the_network_alone():
@@ -234,7 +238,7 @@ def test_all_unsupported_modules_are_named_at_once():
     assert {"BitPlaneInput", "QuantizedLinear", "BatchNorm1d", "OutputScale", "SignActivation"} <= {
         *supported
     }
-    assert "deployable" not in text
+    assert "compute in float and are not deployable" in text
 
 
 def test_a_float_network_is_refused_with_the_way_out():
@@ -255,7 +259,8 @@ def test_a_subclass_that_may_compute_something_else_is_refused():
 
 def test_a_model_that_is_not_a_sequence_is_refused():
     with pytest.raises(
-        CaptureError, match=r"must be an nn\.Sequential of supported layers, not BinaryLinear"
+        CaptureError,
+        match=r"must be an nn\.Sequential of supported layers or a traced Network, not BinaryLinear",
     ):
         deploy(BinaryLinear(2, 2))
 
@@ -272,12 +277,10 @@ def test_a_model_that_is_not_a_sequence_is_refused():
             (BitPlaneInput(2), BinaryLinear(2, 2), BinaryLinear(2, 2)),
             "must read ±1; put a SignActivation before it",
         ),
-        ((BitPlaneInput(2), nn.BatchNorm1d(2)), r"'1' \(BatchNorm1d\) must follow a linear layer directly"),
-        ((BitPlaneInput(2), OutputScale()), r"'1' \(OutputScale\) must follow a linear layer directly"),
-        (
-            (BitPlaneInput(2), SignActivation()),
-            r"'1' \(SignActivation\) must follow a linear layer or its norm",
-        ),
+        ((BitPlaneInput(2), nn.BatchNorm1d(2)), r"'1' \(BatchNorm1d\) must follow a layer with weights"),
+        ((BitPlaneInput(2), OutputScale()), r"'1' \(OutputScale\) must follow a layer with weights"),
+        ((SignActivation(),), r"'0' \(SignActivation\) must follow a linear layer or its norm"),
+        ((BitPlaneInput(2), SignActivation()), "must end with a linear layer"),
         ((BitPlaneInput(2),), "must end with a linear layer, OutputScale or BatchNorm1d"),
         ((BitPlaneInput(2), BinaryLinear(2, 2), SignActivation()), "must end with a linear layer"),
         ((), "must end with a linear layer"),
@@ -335,13 +338,20 @@ def test_a_layer_without_information_is_refused():
         deploy(model)
 
 
-def test_accumulators_are_exact_up_to_the_last_integer_of_float32():
-    """2^24 / (2^16 - 1) is just above 256: 256 inputs stay below 2^24, 257 would not."""
-    linear = BinaryLinear(256, 1)
+@pytest.mark.parametrize("features", [256, 257, 8192])
+def test_accumulators_are_exact_on_either_side_of_float32(features):
+    """2^24 / (2^16 - 1) is just above 256: from 257 inputs on, sums need float64."""
+    linear = BinaryLinear(features, 1)
     nn.init.ones_(linear.weight)
     twin = deploy(sequential(BitPlaneInput(16), linear))
-    assert twin[:2](torch.full((1, 256), 65535)).item() == 65535 * 256
+    assert twin[1].wide == (features > 256)
+    values = dict(twin.trace(torch.full((1, features), 65535)))
+    assert values["1"].item() == 65535 * features
+
+
+def test_accumulators_beyond_the_exact_range_are_refused():
+    """2^29 / (2^16 - 1) is just above 8192."""
     with pytest.raises(
-        RangeError, match=r"layer '1' must stay below 16777216 \(2\^24\).*but can reach 16842495"
+        RangeError, match=r"layer '1' must stay below 536870912 \(2\^29\).*can reach 536928255"
     ):
-        deploy(sequential(BitPlaneInput(16), BinaryLinear(257, 1)))
+        deploy(sequential(BitPlaneInput(16), BinaryLinear(8193, 1)))

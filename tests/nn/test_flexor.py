@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from hbnn_hw import ir_file
 from hbnn_hw.backends.golden import GoldenModel
-from hbnn_hw.capture import capture
-from hbnn_hw.errors import CaptureError, CheckpointError
+from hbnn_hw.capture import capture, compare_with_torch
+from hbnn_hw.errors import CheckpointError
 from hbnn_hw.nn import (
     AlphaInit,
     BitPlaneInput,
     ConvertSpec,
     FlattenOrder,
+    FlexorConv2d,
     FlexorLinear,
     FlexorSpec,
     Method,
@@ -30,6 +32,7 @@ from hbnn_hw.nn import (
     save,
     xor_signs,
 )
+from hbnn_hw.ops import Convolution, Dense
 from hbnn_hw.passes import lower
 
 FOLDS = [(FlattenOrder.PAPER, 1, 1), (FlattenOrder.ROW_MAJOR, 1, 1), (FlattenOrder.WORD, 2, 5)]
@@ -249,11 +252,36 @@ def test_several_planes_with_one_ratio_are_planes_of_hardware():
     assert linear.coefficients == (4, 2, 1)
 
 
-def test_several_planes_of_different_ratios_are_refused_by_name():
-    model = nn.Sequential(BitPlaneInput(3), layer_of(2)).eval()
-    complaint = r"'1' \(FlexorLinear\): the alphas of 2 FleXOR planes must be in one ratio for all outputs"
-    with pytest.raises(CaptureError, match=complaint):
-        deploy(model)
+@pytest.mark.parametrize("layer_class", [FlexorLinear, FlexorConv2d])
+@pytest.mark.parametrize("order", list(FlattenOrder))
+def test_several_planes_of_different_ratios_have_coefficients_by_row(layer_class, order):
+    """Scales of any sign and size for every plane and output, 0 among them; stored bits stay stored."""
+    torch.manual_seed(1)
+    layer = (
+        FlexorLinear(12, 5, n_planes=3, order=order)
+        if layer_class is FlexorLinear
+        else FlexorConv2d(3, 5, 2, n_planes=3, order=order)
+    )
+    with torch.no_grad():
+        layer.alpha.normal_()
+        layer.encrypted.normal_()
+        layer.alpha[1, 2] = layer.alpha[0, 3] = 0
+        layer.alpha[:, 4] = 0
+    shape = [nn.Unflatten(1, (3, 2, 2))] if layer_class is FlexorConv2d else []
+    model = nn.Sequential(*shape, BitPlaneInput(3), layer, nn.Flatten()).eval()
+    planes = layer.planes()
+    torch.testing.assert_close(planes.values(), layer.quantized_weight().detach())
+    deployed = deploy(model, 1e-3)
+    inputs = torch.randint(0, 8, (50, 12), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        np.testing.assert_allclose(deployed(inputs).numpy(), model(inputs).numpy(), rtol=5e-3, atol=5e-3)
+    graph = capture(deployed, "network")
+    assert compare_with_torch(deployed, graph, inputs.numpy()).images == 50
+    weights = next(n.op.weights for n in graph.nodes if isinstance(n.op, Dense | Convolution))
+    assert weights.row_coefficients.shape == (3, 5)
+    assert weights.encoding.stored_bits == layer.encrypted.numel()
+    restored = ir_file.from_bytes(ir_file.to_bytes(graph))
+    assert np.array_equal(restored.run(inputs.numpy()).data, graph.run(inputs.numpy()).data)
 
 
 def scrambled(seed=0, **scheme):

@@ -12,13 +12,16 @@ from hbnn_hw.nn import (
     FlexorLinear,
     Granularity,
     HbnnActivation,
+    HbnnConv1d,
     HbnnLinear,
     Method,
     Padding,
     Sharing,
     SignActivation,
+    SlbConv1d,
     SlbConv2d,
     SlbLinear,
+    UniformActivation,
     mlp,
     summary,
 )
@@ -118,6 +121,34 @@ def test_searched_and_decoded_convolutions_by_hand():
     assert (decoded.n_constants, decoded.storage_bytes) == (12 + 6, 11 + 4 * 18)
     assert (decoded.input_bits, decoded.binary_operations) == (1.0, 216 * 36)
     assert (searched.sharing, decoded.sharing, decoded.map_bits) == (None, None, 0)
+
+
+def test_dilated_and_one_dimensional_convolutions_by_hand():
+    """Dilation changes the places of the window, not the products at each; a line's places are its length."""
+    images = nn.Sequential(
+        BitPlaneInput(2),
+        BinaryConv2d(
+            1, 4, 3, padding=(2, 0, 1, 1), dilation=(2, 1), stride=(1, 2), padding_value=Padding.MASKED
+        ),
+    )
+    (found,) = summary(images, torch.zeros(1, 1, 9, 8)).layers
+    # 9 + 2 - 5 + 1 rows; (8 + 2 - 3) // 2 + 1 columns.
+    assert found.binary_operations == 36 * 7 * 4 * 2
+    lines = nn.Sequential(
+        nn.Conv1d(2, 4, 3),
+        UniformActivation(3),
+        HbnnConv1d(4, 6, 5, dilation=2, groups=2, distribution=((1, 0.5), (2, 0.5))),
+        nn.BatchNorm1d(6),
+        SignActivation(),
+        nn.MaxPool1d(2),
+        SlbConv1d(6, 3, 2, bits=2),
+    )
+    first, second, third = summary(lines, torch.zeros(1, 2, 30)).layers
+    assert (first.kind, first.effective_bits, first.binary_operations) == ("Conv1d", 32 * 24, None)
+    assert (second.weight_shape, second.effective_bits, second.input_bits) == ((6, 2, 5), 90, 3.0)
+    assert second.binary_operations == 90 * 3 * (28 - 8)
+    assert (third.input_bits, third.binary_operations) == (1.0, 72 * 9)
+    assert [layer.binary_operations for layer in summary(lines).layers] == [None] * 3
 
 
 def test_a_layer_that_runs_twice_counts_its_operations_twice():

@@ -9,6 +9,7 @@ from torch import nn
 
 import hbnn_hw.nn
 from hbnn_hw.nn import (
+    BinaryConv1d,
     BinaryConv2d,
     BinaryLinear,
     BitPlaneInput,
@@ -16,10 +17,12 @@ from hbnn_hw.nn import (
     DeployedConv2d,
     DeployedLinear,
     FlattenOrder,
+    FlexorConv1d,
     FlexorConv2d,
     FlexorLinear,
     Granularity,
     HbnnActivation,
+    HbnnConv1d,
     HbnnConv2d,
     HbnnLinear,
     OutputScale,
@@ -27,6 +30,7 @@ from hbnn_hw.nn import (
     ShiftBatchNorm1d,
     ShiftBatchNorm2d,
     SignActivation,
+    SlbConv1d,
     SlbConv2d,
     SlbLinear,
     StateBatchNorm1d,
@@ -35,12 +39,16 @@ from hbnn_hw.nn import (
     StochasticSign,
     ThermometerInput,
     ThresholdInput,
+    UniformActivation,
     XorGradient,
     dist_from_avg,
 )
 
 CONV = {"padding": 1, "padding_value": Padding.MINUS_ONE}
 IMAGES = (5, 4, 6, 6)
+WIDE = {"padding": (2, 0, 1, 3), "padding_value": Padding.MASKED, "dilation": (2, 1)}
+LINE = {"padding": (2, 1), "padding_value": Padding.PLUS_ONE, "dilation": 2}
+LINES = (5, 4, 9)
 FOLDS = (
     (FlattenOrder.PAPER, {}),
     (FlattenOrder.ROW_MAJOR, {}),
@@ -55,6 +63,14 @@ LAYERS = {
     "binary_depthwise": (lambda: BinaryConv2d(4, 8, 3, groups=4), IMAGES),
     "hbnn_conv": (lambda: HbnnConv2d(4, 8, 3, **CONV), IMAGES),
     "hbnn_grouped": (lambda: HbnnConv2d(4, 8, 3, groups=2, **CONV), IMAGES),
+    "binary_dilated": (lambda: BinaryConv2d(4, 8, 3, **WIDE), IMAGES),
+    "hbnn_dilated": (lambda: HbnnConv2d(4, 8, 3, **WIDE), IMAGES),
+    "slb_dilated": (lambda: SlbConv2d(4, 8, 3, bits=2, **WIDE), IMAGES),
+    "flexor_dilated": (lambda: FlexorConv2d(4, 8, 3, **WIDE), IMAGES),
+    "binary_line": (lambda: BinaryConv1d(4, 8, 3, bias=True, **LINE), LINES),
+    "hbnn_line": (lambda: HbnnConv1d(4, 8, 3, groups=2, **LINE), LINES),
+    "slb_line": (lambda: SlbConv1d(4, 8, 3, bits=2, **LINE), LINES),
+    "flexor_line": (lambda: FlexorConv1d(4, 8, 3, n_planes=2, **LINE), LINES),
     **{f"slb_linear_{k}": (lambda k=k: SlbLinear(6, 8, bits=k, bias=True), (5, 6)) for k in (1, 2, 4)},
     **{
         f"slb_conv_{k}": (lambda k=k: SlbConv2d(4, 8, 3, bits=k, groups=2, **CONV), IMAGES) for k in (1, 2, 4)
@@ -88,6 +104,11 @@ LAYERS = {
     "shift_batchnorm2d": (lambda: ShiftBatchNorm2d(4), IMAGES),
     "state_batchnorm1d": (lambda: StateBatchNorm1d(6), (5, 6)),
     "state_batchnorm2d": (lambda: StateBatchNorm2d(4), IMAGES),
+    "shift_batchnorm1d_lines": (lambda: ShiftBatchNorm1d(4), LINES),
+    "state_batchnorm1d_lines": (lambda: StateBatchNorm1d(4), LINES),
+    "uniform_activation": (lambda: UniformActivation(3, step=0.2), (5, 6)),
+    "uniform_activation_signed": (lambda: UniformActivation(2, signed=True, step=0.4), IMAGES),
+    "uniform_activation_fixed": (lambda: UniformActivation.dorefa(2), (5, 6)),
     "output_scale": (lambda: OutputScale(0.5), (5, 6)),
     "bit_plane_input": (lambda: BitPlaneInput(4), (5, 6)),
     "threshold_input": (lambda: ThresholdInput(0.3), (5, 6)),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hbnn_hw.errors import RangeError, ShapeError
 from hbnn_hw.planes import Bits
+from hbnn_hw.xor_encoding import decode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,8 +69,7 @@ class XorParameters:
         """
         if bits.shape[-1] != self.n_in:
             raise ShapeError(f"the XOR decoder reads slices of {self.n_in} bits, not {bits.shape[-1]}")
-        ones = bits.astype(np.int64) @ self.matrix.T.astype(np.int64)
-        return (ones & 1).astype(np.uint8)
+        return decode(bits, self.matrix)
 
     def create(self, slices: int = 1) -> XorDecoder:
         """Return the hardware for several slices side by side."""

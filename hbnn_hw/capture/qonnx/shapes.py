@@ -244,7 +244,7 @@ def add_concat(lowering: Lowering, layer: Layer) -> Value:
         return first
     functions = [lowering.lines(value) for value in values]
     node = lowering.put(layer.name, Concat(), *(value.node for value in values))
-    joined = beside(functions, layer.name)
+    joined = beside(functions)
     stage: Integers | Lines = joined
     if joined.is_straight:
         stage = lowering.straight(node, joined.slopes[0], joined.offsets[0])

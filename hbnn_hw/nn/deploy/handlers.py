@@ -9,13 +9,13 @@ from torch import nn
 
 from hbnn_hw.errors import CaptureError
 from hbnn_hw.nn.activations import BitPlaneInput, SignActivation, StochasticSign
-from hbnn_hw.nn.conv import QuantizedConv2d
+from hbnn_hw.nn.conv import QuantizedConv
 from hbnn_hw.nn.deploy.bends import BENDS, add_bend
 from hbnn_hw.nn.deploy.inputs import add_input, add_unflatten
 from hbnn_hw.nn.deploy.joins import add_average_pool, add_concat, add_sum
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering, title
 from hbnn_hw.nn.deploy.norms import add_batchnorm, add_output_scale
-from hbnn_hw.nn.deploy.quantizers import add_hbnn_activation, add_sign
+from hbnn_hw.nn.deploy.quantizers import add_hbnn_activation, add_sign, add_uniform_activation
 from hbnn_hw.nn.deploy.shapes import add_flatten, add_max_pool, add_pad, add_subsample, skip
 from hbnn_hw.nn.deploy.stages import Value
 from hbnn_hw.nn.deploy.weights import add_convolution, add_linear
@@ -25,6 +25,7 @@ from hbnn_hw.nn.latent import QuantizedLinear
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
 from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, StateBatchNorm2d
 from hbnn_hw.nn.structure import Add, Concat, Pad, Subsample
+from hbnn_hw.nn.uniform_activation import UniformActivation
 
 Handler: TypeAlias = Callable[[Lowering, Layer], Value]
 """Adds what a layer becomes to the twin, and says what its value then means."""
@@ -33,7 +34,7 @@ HANDLERS: dict[type[nn.Module], Handler] = {
     BitPlaneInput: add_input,
     nn.Unflatten: add_unflatten,
     QuantizedLinear: add_linear,
-    QuantizedConv2d: add_convolution,
+    QuantizedConv: add_convolution,
     nn.BatchNorm1d: add_batchnorm,
     nn.BatchNorm2d: add_batchnorm,
     StateBatchNorm1d: add_batchnorm,
@@ -44,6 +45,7 @@ HANDLERS: dict[type[nn.Module], Handler] = {
     SignActivation: add_sign,
     StochasticSign: add_sign,
     HbnnActivation: add_hbnn_activation,
+    UniformActivation: add_uniform_activation,
     **dict.fromkeys(BENDS, add_bend),
     nn.MaxPool1d: add_max_pool,
     nn.MaxPool2d: add_max_pool,
@@ -58,7 +60,7 @@ HANDLERS: dict[type[nn.Module], Handler] = {
     nn.Dropout2d: skip,
     nn.Identity: skip,
 }
-_BASES = (QuantizedLinear, QuantizedConv2d)
+_BASES = (QuantizedLinear, QuantizedConv)
 """Classes that stand for their subclasses, too: what a training method makes its weights of is its own."""
 _FLOAT_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 _ENCODE = "{} has no hardware form yet: encode the data before, or use BitPlaneInput"

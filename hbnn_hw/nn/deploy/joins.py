@@ -65,7 +65,7 @@ def add_concat(lowering: Lowering, layer: Layer) -> Value:
         spread = max(s.spread for s in plain)
         joined = Integers(scale=plain[0].scale, low=low, high=high, spread=spread, offset=plain[0].offset)
         return Value(node, joined, shape)
-    as_lines = beside(functions, layer.name)
+    as_lines = beside(functions)
     value = Value(node, as_lines, shape)
     # Layers with weights read what was quantized, so codes on different scales become integers on one.
     return lowering.integers(layer, value) if len(plain) == len(stages) else value
@@ -102,7 +102,7 @@ def add_average_pool(lowering: Lowering, layer: Layer) -> Value:
     factor = np.full(lines.channels, 1.0 / divisor)
     reached = n * min(lines.low, 0), n * max(lines.high, 0)
     sums = Lines.straight(lines.slopes[0], lines.offsets[0] * n, reached, lines.spread * n)
-    return Value(node, sums.then_affine(factor, np.zeros(lines.channels), layer.name), shape)
+    return Value(node, sums.then_affine(factor, np.zeros(lines.channels), None), shape)
 
 
 def _check_plain_average(layer: Layer, module: nn.AvgPool1d | nn.AvgPool2d, *, padded: bool) -> None:

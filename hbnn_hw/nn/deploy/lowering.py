@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
@@ -64,10 +66,13 @@ class Lowering:
     scale_error
         Largest relative error of the integer form of any plane scale, and of the steps of fixed-point
         numbers (dimensionless).
+    reserved
+        Paths of the network's layers, which no other part of the twin is named after.
     """
 
-    def __init__(self, scale_error: float) -> None:
+    def __init__(self, scale_error: float, reserved: Iterable[str] = ()) -> None:
         self.scale_error = scale_error
+        self._reserved = {_flat(path) for path in reserved}
         self._twin: OrderedDict[str, nn.Module] = OrderedDict()
         self._sources: dict[str, tuple[str, ...]] = {}
         self._affines: dict[Value, str] = {}
@@ -75,14 +80,20 @@ class Lowering:
 
     def put(self, name: str, module: nn.Module, *sources: str) -> str:
         """Add a layer that reads the twin's ``sources``; return its name in the twin."""
-        node = name.replace(".", "_")
+        node = _flat(name)
         if node in self._twin or node == INPUT:
             raise CaptureError(
-                f"module name {name!r} is needed for the affine or the fixed-point form of a layer; rename it"
+                f"the layer {name!r} becomes {node!r}, and so does another; rename one of them"
             )
         self._twin[node] = module
         self._sources[node] = sources
         return node
+
+    def free(self, name: str) -> str:
+        """Return a name that neither the twin nor a layer of the network has."""
+        candidates = (name if n == 1 else f"{name}_{n}" for n in count(1))
+        taken = self._reserved | self._twin.keys()
+        return next(candidate for candidate in candidates if _flat(candidate) not in taken)
 
     def lines(self, layer: Layer, value: Value) -> Lines:
         """Return a value as a function of its integers; raise CaptureError if it is not one."""
@@ -102,7 +113,8 @@ class Lowering:
             assert isinstance(value.stage, Lines | Integers)
             assert value.shape is not None
             stage = value.stage if isinstance(value.stage, Lines) else _as_lines(value.stage, value.shape[0])
-            name = stage.label or f"{value.node}_affine"
+            is_free = stage.label is not None and _flat(stage.label) not in self._twin
+            name = stage.label if stage.label and is_free else self.free(f"{value.node}_affine")
             self._affines[value] = self.put(name, _affine(name, stage), value.node)
         return self._affines[value]
 
@@ -122,9 +134,7 @@ class Lowering:
 
     def _rescaled(self, value: Value, lines: Lines, step: float) -> Value:
         form = fixed_point(lines, step)
-        name = f"{lines.label or value.node}_fixed"
-        while name.replace(".", "_") in self._twin:
-            name += "_again"
+        name = self.free(f"{lines.label or value.node}_fixed")
         node = self.put(
             name, DeployedRescale(form.multipliers, form.offsets, lines.knees, form.shift), value.node
         )
@@ -151,6 +161,11 @@ class Lowering:
                 needed.add(name)
                 todo += self._sources[name]
         return needed
+
+
+def _flat(path: str) -> str:
+    """Return a layer's name in the twin."""
+    return path.replace(".", "_")
 
 
 def _as_lines(stage: Integers, channels: int) -> Lines:

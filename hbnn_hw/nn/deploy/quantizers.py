@@ -14,6 +14,8 @@ from hbnn_hw.nn.deploy.lowering import Layer, Lowering
 from hbnn_hw.nn.deploy.stages import Codes, Integers, Value
 from hbnn_hw.nn.deployed_scale import DeployedQuantizer
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
+from hbnn_hw.nn.uniform_activation import UniformActivation
+from hbnn_hw.planes import uniform_scales
 from hbnn_hw.scales import integer_scales
 
 
@@ -52,13 +54,17 @@ def add_hbnn_activation(lowering: Lowering, layer: Layer) -> Value:
     module, value = layer.module, layer.input
     assert isinstance(module, HbnnActivation)
     lowering.lines(layer, value)
-    n_planes = int(module.bit_map.max())
+    # A plane of scale 0 adds nothing: what it would have split was exact without it.
+    n_planes = min(int(module.bit_map.max()), int((module.mu > 0).sum()))
     if n_planes < 1:
-        raise CaptureError(f"the map of {layer.title} must give at least one position a bit")
+        raise CaptureError(
+            f"{layer.title} must have a position with a bit, and a scale above 0; train it, or call "
+            "calibrate_activations"
+        )
     try:
         scales = integer_scales(module.mu[:n_planes].tolist(), lowering.scale_error)
     except RangeError as error:
-        raise CaptureError(f"{layer.title}: {error}; train it, or call calibrate_activations") from error
+        raise CaptureError(f"{layer.title}: {error}") from error
     mu = [scales.factor * c for c in scales.coefficients]
     boundaries = residual_boundaries(mu)
     planes = torch.arange(n_planes, 0, -1).view(-1, *[1] * module.bit_map.dim())
@@ -72,6 +78,33 @@ def add_hbnn_activation(lowering: Lowering, layer: Layer) -> Value:
     bound = sum(scales.coefficients)
     spread = float(np.sqrt(np.sum(np.square(mu))))
     return Value(node, Integers(scale=scales.factor, low=-bound, high=bound, spread=spread), value.shape)
+
+
+def add_uniform_activation(lowering: Lowering, layer: Layer) -> Value:
+    """Turn a uniform quantizer into planes of scales 1, 2, 4 and so on (PACT, DoReFa).
+
+    Bits of the code as ±1 make ``2 · code - (2^bits - 1)``, for codes counted from the lowest: half steps
+    with an offset, which goes into the bias of the next layer with weights.
+    """
+    module, value = layer.module, layer.input
+    assert isinstance(module, UniformActivation)
+    lowering.lines(layer, value)
+    n_codes = 1 << module.bits
+    first = module.high + 1 - n_codes
+    codes = np.arange(first + 1, module.high + 1)
+    # Half-way between two codes the even one is taken; a narrow range never has the first code.
+    boundaries = np.where(codes > module.low, module.step_size * (codes - 0.5), -np.inf)
+    quantizer = DeployedQuantizer(boundaries, codes % 2 == 0, uniform_scales(module.bits))
+    node = lowering.put(layer.name, quantizer, _monotone_reals(lowering, layer))
+    largest = n_codes - 1
+    stage = Integers(
+        scale=module.step_size / 2,
+        low=-largest,
+        high=largest,
+        spread=module.step_size * largest / 2,
+        offset=module.step_size * (largest / 2 + first),
+    )
+    return Value(node, stage, value.shape)
 
 
 def residual_boundaries(mu: list[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -28,7 +28,7 @@ def add_max_pool(lowering: Lowering, layer: Layer) -> Value:
     shape = (image[0], *_pooled_sides(layer, kernel, stride, padding))
     pool = nn.MaxPool2d(kernel, stride, padding)
     stage = value.stage
-    if not isinstance(stage, Lines) or stage.label is None or _may_pool_integers(layer, stage):
+    if not isinstance(stage, Lines) or _may_pool_integers(layer, stage):
         return Value(lowering.put(layer.name, pool, value.node), stage, shape)
     if layer.reaches_sign:
         return Value(lowering.put(layer.name, pool, lowering.reals(value)), Reals(), shape)
@@ -37,7 +37,8 @@ def add_max_pool(lowering: Lowering, layer: Layer) -> Value:
 
 
 def _may_pool_integers(layer: Layer, stage: Lines) -> bool:
-    return stage.rises and not layer.reaches_sign
+    """Tell whether integers rise with what they stand for, and bits cannot be pooled instead."""
+    return stage.rises and not (stage.label is not None and layer.reaches_sign)
 
 
 def add_subsample(lowering: Lowering, layer: Layer) -> Value:

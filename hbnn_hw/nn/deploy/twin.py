@@ -57,7 +57,7 @@ def deploy(
     """
     steps, layers = steps_of(model)
     handlers = handlers_of(layers)
-    lowering = Lowering(scale_error)
+    lowering = Lowering(scale_error, [step.name for step in steps])
     values = {INPUT: _input(lowering, input_shape)}
     output = _walk(lowering, steps, layers, handlers, values)
     return lowering.finish(output).requires_grad_(False).eval()
@@ -68,7 +68,7 @@ def _input(lowering: Lowering, shape: tuple[int, ...] | None) -> Value:
     if shape is None or len(shape) == 1:
         return Value(INPUT, Codes(), shape)
     image = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
-    return Value(lowering.put("image", nn.Unflatten(1, image), INPUT), Codes(), image)
+    return Value(lowering.put(lowering.free("image"), nn.Unflatten(1, image), INPUT), Codes(), image)
 
 
 def _walk(
@@ -96,4 +96,4 @@ def _walk(
     if failures:
         listed = "".join(f"\n  {error}" for error in failures)
         raise CaptureError(f"the network cannot be lowered in {len(failures)} places:{listed}")
-    return values[steps[-1].name]
+    return values[steps[-1].name if steps else INPUT]

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hbnn_hw.errors import CaptureError, RangeError, ShapeError
-from hbnn_hw.nn.conv import Padding, QuantizedConv2d
+from hbnn_hw.nn.conv import Padding, QuantizedConv
 from hbnn_hw.nn.deploy.lines import Lines, Reals
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering, reals, title
 from hbnn_hw.nn.deploy.stages import Codes, Integers, Value
-from hbnn_hw.nn.deployed import EXACT_FLOAT32, LARGEST_ACCUMULATOR, DeployedConv2d, DeployedLinear
+from hbnn_hw.nn.deployed import EXACT_FLOAT32, LARGEST_ACCUMULATOR, DeployedConv2d, DeployedLinear, StoredForm
+from hbnn_hw.nn.flexor import FlexorWeights
 from hbnn_hw.nn.latent import QuantizedLayer, QuantizedLinear, RealPlanes
 from hbnn_hw.scales import integer_scales
 from hbnn_hw.windows import output_sides
+
+Coefficients: TypeAlias = "tuple[int, ...] | NDArray[np.int64]"
+"""One for each plane, or int64 (planes, out)."""
 
 _BORDERS = {Padding.MASKED: 0.0, Padding.MINUS_ONE: -1.0, Padding.PLUS_ONE: 1.0}
 """Real value of the border; nothing else than 0 leaves a sum."""
@@ -36,7 +42,7 @@ def add_linear(lowering: Lowering, layer: Layer) -> Value:
     linear = DeployedLinear(bits, mask, coefficients)
     largest = linear.largest_accumulator(stage.bound)
     _check_exact(layer.name, largest)
-    linear.wide = largest >= EXACT_FLOAT32
+    linear.wide, linear.stored = largest >= EXACT_FLOAT32, _stored_form(module)
     node = lowering.put(layer.name, linear, value.node)
     sums = _sums(module, stage, scale, linear.weight, largest)
     return Value(node, sums, (module.out_features,))
@@ -45,10 +51,12 @@ def add_linear(lowering: Lowering, layer: Layer) -> Value:
 def add_convolution(lowering: Lowering, layer: Layer) -> Value:
     """Turn a quantized convolution into one over integers."""
     module, value = layer.module, layer.input
-    assert isinstance(module, QuantizedConv2d)
+    assert isinstance(module, QuantizedConv)
     stage = _integers(layer)
     sides = _output_sides(layer)
     bits, mask, coefficients, scale = _integer_planes(layer.name, module, lowering.scale_error)
+    if module.n_dimensions == 1:
+        bits, mask = bits.unsqueeze(-2), mask.unsqueeze(-2)  # a sequence is an image of one row
     # The same function with all scales positive, so that integers rise with what they stand for: the
     # largest of several real sums is then the largest integer, whatever is pooled before the norm.
     falling = torch.from_numpy(scale < 0).view(1, -1, 1, 1, 1)
@@ -56,14 +64,15 @@ def add_convolution(lowering: Lowering, layer: Layer) -> Value:
         torch.where(falling, mask - bits, bits),
         mask,
         coefficients,
-        stride=module.stride,
-        padding=module.padding,
+        stride=module.window.stride,
+        dilation=module.window.dilation,
+        frame=module.frame,
         border=_border(layer.name, module, stage),
         groups=module.groups,
     )
     largest = convolution.largest_accumulator(stage.bound)
     _check_exact(layer.name, largest)
-    convolution.wide = largest >= EXACT_FLOAT32
+    convolution.wide, convolution.stored = largest >= EXACT_FLOAT32, _stored_form(module)
     node = lowering.put(layer.name, convolution, value.node)
     sums = _sums(module, stage, np.abs(scale), convolution.weight, largest)
     return Value(node, sums, (module.out_channels, *sides))
@@ -90,7 +99,7 @@ def _sums(module: QuantizedLayer, stage: Integers, scale: Reals, weight: Tensor,
 
 def _output_sides(layer: Layer) -> tuple[int, int]:
     module, image = layer.module, layer.input.image
-    assert isinstance(module, QuantizedConv2d)
+    assert isinstance(module, QuantizedConv)
     if image is None:
         raise CaptureError(
             f"{layer.title} must read images; put nn.Unflatten(1, (channels, rows, columns)) at the "
@@ -99,21 +108,20 @@ def _output_sides(layer: Layer) -> tuple[int, int]:
     channels, *sides = image
     if channels != module.in_channels:
         raise ShapeError(f"{layer.title} must have {channels} channels, not {module.in_channels}")
-    (vertical, horizontal), (rows, columns) = module.padding, sides
+    (rows, columns), window = sides, module.window
     try:
-        padding = (vertical, vertical, horizontal, horizontal)
-        return output_sides((rows, columns), module.kernel_size, module.stride, padding)
+        return output_sides((rows, columns), window.kernel, window.stride, window.frame, window.dilation)
     except ShapeError as error:
         raise ShapeError(f"{layer.title}: {error}") from error
 
 
-def _border(name: str, module: QuantizedConv2d, stage: Integers) -> int:
+def _border(name: str, module: QuantizedConv, stage: Integers) -> int:
     """Return the border on the scale of the integers that the layer reads.
 
     Next to pixels of b bits, which are odd multiples of 2^-b, a border of -1 is -2^b: one step beyond the
     darkest pixel. It is no code, but an integer like any other.
     """
-    if not any(module.padding) or module.padding_value is None:
+    if not any(module.frame) or module.padding_value is None:
         return 0
     real = _BORDERS[module.padding_value]
     border = (real - stage.offset) / stage.scale
@@ -127,26 +135,55 @@ def _border(name: str, module: QuantizedConv2d, stage: Integers) -> int:
 
 def _integer_planes(
     name: str, module: QuantizedLayer, scale_error: float
-) -> tuple[Tensor, Tensor, tuple[int, ...], Reals]:
+) -> tuple[Tensor, Tensor, Coefficients, Reals]:
     """Return bits and mask, uint8 (planes, out, ...), coefficients, and float64 (out,): one step's value."""
     try:
         planes = _inhabited(module.planes())
         if planes.mu.numel() == 0:
             raise CaptureError("the layer must have at least one weight with a bit")
-        scales = integer_scales(planes.mu.tolist(), scale_error)
+        coefficients, scale = _integer_scales(planes, scale_error)
     except (CaptureError, RangeError) as error:
         raise CaptureError(f"{title(name, module)}: {error}") from error
     bits = (planes.signs > 0).to(torch.uint8)
     mask = (planes.signs != 0).to(torch.uint8)
     rows = np.ones(module.weight_shape[0]) if planes.row_scale is None else reals(planes.row_scale)
-    return bits, mask, scales.coefficients, rows * scales.factor
+    return bits, mask, coefficients, rows * scale
+
+
+def _integer_scales(planes: RealPlanes, scale_error: float) -> tuple[Coefficients, Reals]:
+    """Return the integer coefficients of the planes, and what one step of them is worth in each row."""
+    if planes.plane_row_scale is None:
+        scales = integer_scales(planes.mu.tolist(), scale_error)
+        return scales.coefficients, np.array(scales.factor)
+    found = [_row_scales(row, scale_error) for row in planes.plane_row_scale.T.tolist()]
+    table = np.array([coefficients for coefficients, _ in found], dtype=np.int64).T
+    return np.ascontiguousarray(table), np.array([factor for _, factor in found])
+
+
+def _row_scales(mu: list[float], scale_error: float) -> tuple[tuple[int, ...], float]:
+    """Return one row's coefficients and their factor; planes without a scale get 0."""
+    present = [m for m in mu if m != 0]
+    if not present:
+        return (0,) * len(mu), 1.0
+    scales = integer_scales(present, scale_error)
+    remaining = iter(scales.coefficients)
+    return tuple(next(remaining) if m != 0 else 0 for m in mu), scales.factor
+
+
+def _stored_form(module: QuantizedLayer) -> StoredForm | None:
+    if not isinstance(module, FlexorWeights):
+        return None
+    return StoredForm(module.encoded_bits(), module.matrix.cpu().numpy(), module.layout)
 
 
 def _inhabited(planes: RealPlanes) -> RealPlanes:
     """Drop planes that no entry has, as small layers do not fill every share of a distribution."""
     keep = planes.signs.flatten(1).any(dim=1)
     row_scale = None if planes.row_scale is None else planes.row_scale.cpu()
-    return RealPlanes(planes.signs[keep].cpu(), planes.mu[keep].cpu(), row_scale)
+    # Not a copy of everything where nothing is dropped.
+    signs, mu = (planes.signs, planes.mu) if keep.all() else (planes.signs[keep], planes.mu[keep])
+    plane_row_scale = None if planes.plane_row_scale is None else planes.plane_row_scale.cpu()
+    return RealPlanes(signs.cpu(), mu.cpu(), row_scale, plane_row_scale)
 
 
 def _bias(module: QuantizedLayer) -> Reals:

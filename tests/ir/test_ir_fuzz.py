@@ -1,0 +1,326 @@
+"""Hostile IR files: thousands of damaged ones, none of which does anything but raise GraphError or be read.
+
+Truncated at every length, bits flipped, fields of ``graph.json`` replaced, lists nested, graphs made cyclic,
+members repeated, compressed and enlarged. What loading allocates stays within the bound that
+:func:`hbnn_hw.ir_file.from_bytes` states, and loading writes nothing.
+"""
+
+import io
+import json
+import struct
+import tracemalloc
+import zipfile
+from copy import deepcopy
+
+import numpy as np
+import pytest
+
+from hbnn_hw import ir_file
+from hbnn_hw.errors import GraphError
+from hbnn_hw.inspection import graph_text
+from hbnn_hw.passes import lower
+from hbnn_hw.weights import WeightPlanes
+from tests.graphs import PoolAt, random_cnn, random_mlp
+from tests.ir.containers import members, rebuilt
+from tests.ir.test_xor_encoding import encoded_graph, paper_encoding
+
+SLACK = 1 << 20
+"""Of the interpreter, for exceptions, zipfile and json, beside the stated bound."""
+
+
+def graphs():
+    encoding, _ = paper_encoding(4, 20, n_planes=2)
+    rows = np.array([[1, 2, 3, 4], [4, 3, 2, 1]])
+    return {
+        "mlp": lower(random_mlp(7, (9, 4, 3), coefficients=(2, 1))),
+        "cnn": random_cnn(5, (4, 5, 2), (PoolAt.ACCUMULATORS,), coefficients=(3, 1)),
+        "encoded": encoded_graph(WeightPlanes.from_encoding(encoding, row_coefficients=rows)),
+    }
+
+
+CONTENTS = {name: ir_file.to_bytes(graph) for name, graph in graphs().items()}
+NAMES = sorted(CONTENTS)
+
+
+@pytest.fixture
+def survives(tmp_path, monkeypatch):
+    """Return a function that reads a file and counts how often that worked; the folder must stay empty."""
+    monkeypatch.chdir(tmp_path)
+
+    def check(content):
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        try:
+            graph_text(ir_file.from_bytes(content))
+            found = True
+        except GraphError:
+            found = False
+        _, peak = tracemalloc.get_traced_memory()
+        bound = max(ir_file.LEAST_ALLOWANCE, ir_file.LARGEST_EXPANSION * len(content))
+        assert peak - before < bound + SLACK
+        return found
+
+    tracemalloc.start()
+    try:
+        yield check
+    finally:
+        tracemalloc.stop()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_truncated_file_is_read(survives, name):
+    content = CONTENTS[name]
+    assert not any(survives(content[:length]) for length in range(len(content)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_flipped_bits_are_found_or_change_nothing_that_matters(survives, name):
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(CONTENTS[name])
+        for _ in range(rng.integers(1, 4)):
+            damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
+        survives(bytes(damaged))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_flipped_bits_under_right_checksums_are_found_or_make_another_graph(survives, name):
+    """The zip's checksums would find them: they are renewed, so that every reader behind them is reached."""
+    rng = np.random.default_rng(1)
+    files = members(CONTENTS[name])
+    for _ in range(600):
+        chosen = str(rng.choice(sorted(files)))
+        damaged = bytearray(files[chosen])
+        damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
+        survives(rebuilt(files | {chosen: bytes(damaged)}))
+
+
+HOSTILE = [
+    None,
+    True,
+    -1,
+    0,
+    1,
+    2,
+    7,
+    1 << 31,
+    1 << 62,
+    1 << 64,
+    10**18,
+    0.5,
+    1e308,
+    "",
+    "x",
+    "FULL",
+    [],
+    [1 << 40, 1 << 40],
+    [0],
+    [[]],
+    [1] * 5000,
+    {},
+    {"array": "nowhere.npy"},
+    {"array": ["x"]},
+]
+
+
+def paths(document, prefix=()):
+    """Yield the way to every value of a document."""
+    items = (
+        document.items()
+        if isinstance(document, dict)
+        else enumerate(document)
+        if isinstance(document, list)
+        else ()
+    )
+    for key, value in items:
+        yield (*prefix, key)
+        yield from paths(value, (*prefix, key))
+
+
+def with_value(document, path, value):
+    changed = deepcopy(document)
+    place = changed
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return changed
+
+
+def dumped(document):
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_may_hold_anything(survives, name):
+    files = members(CONTENTS[name])
+    document = json.loads(files["graph.json"])
+    rng = np.random.default_rng(3)
+    for path in paths(document):
+        for choice in rng.choice(len(HOSTILE), 5, replace=False):
+            changed = with_value(document, path, HOSTILE[choice])
+            survives(rebuilt(files | {"graph.json": dumped(changed)}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fields_may_be_exchanged_and_missing(survives, name):
+    """Arrays in each other's place have plausible contents of the wrong shape or type."""
+    files = members(CONTENTS[name])
+    document = json.loads(files["graph.json"])
+    places = list(paths(document))
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        one, other = (places[i] for i in rng.integers(len(places), size=2))
+        value = document
+        for key in other:
+            value = value[key]
+        survives(rebuilt(files | {"graph.json": dumped(with_value(document, one, value))}))
+    for path in places:
+        changed = deepcopy(document)
+        place = changed
+        for key in path[:-1]:
+            place = place[key]
+        del place[path[-1]]
+        survives(rebuilt(files | {"graph.json": dumped(changed)}))
+
+
+def changed(change, name="mlp"):
+    files = members(CONTENTS[name])
+    document = json.loads(files["graph.json"])
+    change(document)
+    return rebuilt(files | {"graph.json": dumped(document)})
+
+
+def nodes_of(document):
+    return document["nodes"]
+
+
+def read_itself(document):
+    nodes_of(document)[1]["inputs"] = [nodes_of(document)[1]["name"]]
+
+
+def read_each_other(document):
+    nodes_of(document)[1]["inputs"] = [nodes_of(document)[2]["name"]]
+
+
+def reverse(document):
+    nodes_of(document).reverse()
+
+
+@pytest.mark.parametrize("change", [read_itself, read_each_other, reverse])
+def test_a_cycle_is_named(survives, change):
+    content = changed(change)
+    assert not survives(content)
+    with pytest.raises(GraphError, match="is not defined before it"):
+        ir_file.from_bytes(content)
+
+
+def set_weights(**fields):
+    def change(document):
+        (weights, *_) = (
+            node["attributes"]["weights"] for node in nodes_of(document) if "weights" in node["attributes"]
+        )
+        weights.update(fields)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (changed(set_weights(rows=10**9)), "larger in memory"),
+        (changed(set_weights(rows=10**9, columns=10**9)), "larger in memory"),
+        (changed(set_weights(rows=-4)), "must have planes, rows and columns"),
+        (changed(set_weights(coefficients=[1] * 4097)), "at most 4096 items"),
+        (changed(set_weights(coefficients=[10**19, 1])), r"below 2\^31"),
+        (changed(lambda d: d["input"].update(shape=[-9])), "at least 1"),
+        (changed(lambda d: d.update(nodes=nodes_of(d) * 5000)), "list of at most 10000"),
+        (changed(lambda d: d["input"].update(low=float("nan"))), "must be finite, not NaN"),
+        (changed(lambda d: d["input"].update(low=10**4000)), "at most 20 digits, not 4001"),
+        (changed(lambda d: nodes_of(d)[1]["attributes"]["folding"].update(pe=0)), "PE must divide"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_numbers_that_mean_nothing_are_refused_with_the_reason(survives, content, message):
+    assert not survives(content)
+    with pytest.raises(GraphError, match=message):
+        ir_file.from_bytes(content)
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_a_document_nested_deeper_than_the_stack_is_refused(survives, opening):
+    files = members(CONTENTS["mlp"])
+    assert not survives(rebuilt(files | {"graph.json": opening * 200_000}))
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"[]", b"null", b"\xff\xfe", b"NaN", b"1", b'"x"', b"{}", b'{"format": "hbnn_hw.ir"}']
+)
+def test_a_document_of_another_kind_is_refused(survives, text):
+    assert not survives(rebuilt(members(CONTENTS["mlp"]) | {"graph.json": text}))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }",
+        "{'descr': '|u1', 'fortran_order': True, 'shape': (1,), }",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (9999999999999,), }",
+        "{'descr': '|V0', 'fortran_order': False, 'shape': (9999999999999,), }",
+        "{'descr': [('a', '|u1')], 'fortran_order': False, 'shape': (1,), }",
+        "__import__('os').mkdir('made')",
+        "[" * 5000,
+        "",
+    ],
+)
+def test_array_headers_of_another_kind_are_refused(survives, header):
+    files = members(CONTENTS["mlp"])
+    name = next(name for name in files if name.endswith("weights.bits.npy"))
+    text = header.encode() + b"\n"
+    files[name] = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + b"\x01"
+    assert not survives(rebuilt(files))
+
+
+def test_members_that_repeat_are_refused(survives):
+    files = members(CONTENTS["mlp"])
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("graph.json", b"{}")
+    assert not survives(buffer.getvalue())
+    with pytest.raises(GraphError, match="different names"):
+        ir_file.from_bytes(buffer.getvalue())
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(survives):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("graph.json", b" " * (64 << 20))
+    assert not survives(buffer.getvalue())
+    with pytest.raises(GraphError, match="without compression"):
+        ir_file.from_bytes(buffer.getvalue())
+
+
+def test_members_that_share_their_bytes_are_refused(survives):
+    """A thousand entries of the central directory that all point to one member of a megabyte."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.npy", bytes(1 << 20))
+        (entry,) = archive.filelist
+        for number in range(1000):
+            copied = deepcopy(entry)
+            copied.filename = f"{number:04}.npy"
+            archive.filelist.append(copied)
+    assert not survives(buffer.getvalue())
+
+
+def test_a_file_that_never_ends_is_read_up_to_the_limit(monkeypatch, tmp_path):
+    monkeypatch.setattr(ir_file, "LARGEST_FILE", 1000)
+    path = tmp_path / "large.hbnn"
+    path.write_bytes(bytes(1001))
+    with pytest.raises(GraphError, match="at most 1000 bytes"):
+        ir_file.load(path)
