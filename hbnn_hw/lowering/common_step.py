@@ -11,10 +11,13 @@ import numpy as np
 from hbnn_hw.lowering.lines import Lines, Reals
 from hbnn_hw.pieces import ends_of_pieces
 
-LARGEST_EXACT = 1 << 26
-"""Sums are kept exact while their operands stay below this magnitude; finer steps are rounded to it.
+LARGEST_EXACT = 1 << 50
+"""Sums are exact as long as their operands stay below this magnitude."""
 
-Rounding is then off by at most 2**-27 of the largest operand: half a unit in the last place of float32.
+FINEST = 1 << 26
+"""Where no step keeps them exact, it is this part of the largest operand, or finer.
+
+Rounding is then off by at most 2**-27 of it: half a unit in the last place of float32.
 """
 
 
@@ -22,7 +25,7 @@ def common_step(parts: Sequence[Lines], *, with_offsets: bool) -> float:
     """Return the step between the integers that stand for several functions.
 
     The greatest number of which all slopes (and offsets) are multiples is taken, if the integers stay
-    small enough; else a power of two that is as fine as :data:`LARGEST_EXACT` allows.
+    small enough; else the power of two that :data:`FINEST` asks for.
     """
     constants = [part.slopes for part in parts] + [part.offsets for part in parts if with_offsets]
     largest = max(_largest(part, with_offsets=with_offsets) for part in parts)
@@ -31,7 +34,7 @@ def common_step(parts: Sequence[Lines], *, with_offsets: bool) -> float:
     exact = _greatest_divisor(np.concatenate([array.ravel() for array in constants]))
     if exact is not None and largest / exact < LARGEST_EXACT:
         return exact
-    return 2.0 ** math.ceil(math.log2(largest / LARGEST_EXACT))
+    return 2.0 ** math.floor(math.log2(largest / FINEST))
 
 
 def _largest(part: Lines, *, with_offsets: bool) -> float:

@@ -51,7 +51,7 @@ def fixed_point(lines: Lines, step: float) -> FixedPoint:
     magnitude = max(-lines.low, lines.high)
     most = _most_bits(slopes, offsets, magnitude)
     enough = min(most, math.ceil(math.log2(magnitude + 2)) + 1)
-    exact = (bits for bits in range(enough) if _is_whole(slopes, bits) and _is_whole(offsets, bits))
+    exact = (bits for bits in range(enough) if is_whole(slopes, bits) and is_whole(offsets, bits))
     shift = next(exact, enough)
     multipliers = np.rint(slopes * 2.0**shift).astype(np.int64)
     half = 1 << shift >> 1
@@ -63,7 +63,8 @@ def fixed_point(lines: Lines, step: float) -> FixedPoint:
     return FixedPoint(multipliers, rounded, shift, int(reached.min()), int(reached.max()))
 
 
-def _is_whole(values: Reals, bits: int) -> bool:
+def is_whole(values: Reals, bits: int) -> bool:
+    """Tell whether all values are multiples of ``2**-bits``."""
     scaled = values * 2.0**bits
     return bool((scaled == np.rint(scaled)).all())
 

@@ -70,6 +70,6 @@ def export(graph: Graph, batch: int = 1) -> onnx.ModelProto:
         initializer=writer.initializers,
         value_info=list(kinds.values()),
     )
-    model.quantization_annotation.extend(writer.annotations)
+    model.quantization_annotation.extend(writer.annotations())
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
     return helper.make_model(model, producer_name="hbnn_hw", opset_imports=opsets, ir_version=8)

@@ -99,7 +99,7 @@ def _quantized(writer: Writer, name: str, weights: WeightPlanes, values: NDArray
     stored = writer.numbers(f"{name}_weight", values, double=False)
     one = writer.numbers(f"{name}_scale", np.array(1.0), double=False)
     output = f"{name}_quantized_weight"
-    if weights.coefficients == (1,) and weights.is_homogeneous:
+    if weights.coefficients == (1,) and weights.row_coefficients is None and weights.is_homogeneous:
         return writer.node("BipolarQuant", [stored, one], output, values.shape)
     low, high = int(values.min()), int(values.max())
     bits = max(2, max(high, -low - 1).bit_length() + 1)
@@ -259,35 +259,50 @@ def _pieces(
     *,
     double: bool,
 ) -> Tensor:
-    """Write ``slopes[k] · x + offsets[k]``: the first piece, and what changes at every knee that is passed."""
+    """Write ``slopes[k] · x + offsets[k]`` for integers x: the first line, and what every knee k adds to it.
+
+    ``slope · relu(x - (k - 1)) + offset · (x >= k)`` with the changes of slope and of the line's value at
+    k - 1: the pieces need not meet, and nothing but constants is multiplied with.
+    """
     rank = len(source.shape)
     x = writer.cast(source, double=double)
 
-    def straight(slope: NDArray[Any], offset: NDArray[Any], label: str) -> Tensor:
-        result = x
-        if (slope != 1).any():
-            factor = writer.numbers(f"{label}_slope", per_channel(slope, rank), double=double)
-            result = writer.node("Mul", [result, factor], f"{label}_product", x.shape, double=double)
-        if offset.any():
-            addend = writer.numbers(f"{label}_offset", per_channel(offset, rank), double=double)
-            result = writer.node("Add", [result, addend], f"{label}_line", x.shape, double=double)
-        return result
+    def times(factor: NDArray[Any], value: Tensor, label: str) -> Tensor:
+        if (factor == 1).all():
+            return value
+        constant = writer.numbers(f"{label}_slope", per_channel(factor, rank), double=double)
+        return writer.node("Mul", [value, constant], f"{label}_product", x.shape, double=double)
 
-    total = straight(slopes[0], offsets[0], f"{name}_0")
+    def plus(value: Tensor, addend: NDArray[Any], label: str) -> Tensor:
+        if not addend.any():
+            return value
+        constant = writer.numbers(f"{label}_offset", per_channel(addend, rank), double=double)
+        return writer.node("Add", [value, constant], f"{label}_line", x.shape, double=double)
+
+    def sum_of(first: Tensor, second: Tensor, label: str) -> Tensor:
+        return writer.node("Add", [first, second], f"{label}_sum", x.shape, double=double)
+
+    total = plus(times(slopes[0], x, name), offsets[0], name)
     for k, knee in enumerate(knees, start=1):
-        constants = writer.numbers(f"{name}_knee_{k}", knee[:, np.newaxis], double=double)
-        passed = writer.node(
-            "MultiThreshold",
-            [x, constants],
-            f"{name}_passed_{k}",
-            x.shape,
-            double=double,
-            out_dtype="BINARY",
-            data_layout={2: "NC", 4: "NCHW"}[rank],
-        )
-        change = straight(slopes[k] - slopes[k - 1], offsets[k] - offsets[k - 1], f"{name}_{k}")
-        part = writer.node("Mul", [passed, change], f"{name}_part_{k}", x.shape, double=double)
-        total = writer.node("Add", [total, part], f"{name}_sum_{k}", x.shape, double=double)
+        label = f"{name}_piece_{k}"
+        slope = slopes[k] - slopes[k - 1]
+        jump = offsets[k] - offsets[k - 1] + slope * (knee - 1)
+        if slope.any():
+            beyond = plus(x, 1 - knee, f"{label}_beyond")
+            bent = writer.node("Relu", [beyond], f"{label}_relu", x.shape, double=double)
+            total = sum_of(total, times(slope, bent, label), label)
+        if jump.any():
+            constants = writer.numbers(f"{label}_knee", knee[:, np.newaxis], double=double)
+            passed = writer.node(
+                "MultiThreshold",
+                [x, constants],
+                f"{label}_passed",
+                x.shape,
+                double=double,
+                out_dtype="BINARY",
+                data_layout={2: "NC", 4: "NCHW"}[rank],
+            )
+            total = sum_of(total, times(jump, passed, f"{label}_jump"), f"{label}_jump")
     return total
 
 

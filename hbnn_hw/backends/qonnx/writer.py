@@ -42,7 +42,7 @@ class Writer:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
         self.value_infos: list[onnx.ValueInfoProto] = []
-        self.annotations: list[onnx.TensorAnnotation] = []
+        self.datatypes: dict[str, str] = {}
         self._names: set[str] = set()
 
     def unique(self, name: str) -> str:
@@ -99,11 +99,18 @@ class Writer:
         return self.node("Cast", [tensor], name, tensor.shape, double=double, to=to)
 
     def annotate(self, tensor: Tensor, element: Element) -> None:
-        """Say which integers a tensor holds, by FINN's name of the type."""
-        entry = onnx.StringStringEntryProto(key="finn_datatype", value=datatype(element))
-        self.annotations.append(
-            onnx.TensorAnnotation(tensor_name=tensor.name, quant_parameter_tensor_names=[entry])
-        )
+        """Say which integers a tensor holds."""
+        self.datatypes[tensor.name] = datatype(element)
+
+    def annotations(self) -> list[onnx.TensorAnnotation]:
+        """Return the integer types of all tensors, as FINN writes them."""
+        return [
+            onnx.TensorAnnotation(
+                tensor_name=name,
+                quant_parameter_tensor_names=[onnx.StringStringEntryProto(key="finn_datatype", value=value)],
+            )
+            for name, value in self.datatypes.items()
+        ]
 
 
 def reached(element: Element) -> Integers:

@@ -10,7 +10,8 @@ from hbnn_hw.capture.qonnx.lowering import Layer, Lowering
 from hbnn_hw.capture.qonnx.values import Constant, Reals, Value
 from hbnn_hw.errors import CaptureError, ShapeError
 from hbnn_hw.lowering.common_step import common_step
-from hbnn_hw.ops import Add
+from hbnn_hw.lowering.fixed_point import is_whole
+from hbnn_hw.ops import Add, Rescale
 
 
 def then_affine(lowering: Lowering, layer: Layer, value: Value, slope: Reals, offset: Reals) -> Value:
@@ -107,6 +108,26 @@ def add_negative(lowering: Lowering, layer: Layer) -> Value:
     """Change the sign of what the integers stand for."""
     value = layer.input
     return then_affine(lowering, layer, value, -np.ones(value.channels), np.zeros(value.channels))
+
+
+def add_floor(lowering: Lowering, layer: Layer) -> Value:
+    """Round down what is a whole number of some 2**-shift: a product in fixed point."""
+    value = layer.input
+    lines = lowering.lines(value)
+    constants = np.concatenate([lines.slopes, lines.offsets])
+    exact = (shift for shift in range(52) if is_whole(constants, shift))
+    shift = next(exact, None)
+    if shift is None:
+        raise CaptureError(f"{layer.title} must round numbers in fixed point, multiples of a power of two")
+    op = Rescale(
+        multipliers=(lines.slopes * 2.0**shift).astype(np.int64),
+        offsets=(lines.offsets * 2.0**shift).astype(np.int64),
+        knees=lines.knees,
+        shift=shift,
+    )
+    node = lowering.put(layer.name, op, value.node)
+    unit, none = np.ones(value.channels), np.zeros(value.channels)
+    return replace(value, node=node, stage=lowering.straight(node, unit, none))
 
 
 def add_batchnorm(lowering: Lowering, layer: Layer) -> Value:

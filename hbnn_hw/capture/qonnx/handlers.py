@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from hbnn_hw.capture.qonnx.activations import add_bend, add_quantizer, add_sign
-from hbnn_hw.capture.qonnx.arithmetic import add_batchnorm, add_negative, add_product, add_sum
+from hbnn_hw.capture.qonnx.arithmetic import add_batchnorm, add_floor, add_negative, add_product, add_sum
 from hbnn_hw.capture.qonnx.lowering import Layer, Lowering
 from hbnn_hw.capture.qonnx.shapes import (
     add_average_pool,
@@ -46,6 +46,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Mul": add_product,
     "Div": add_product,
     "Neg": add_negative,
+    "Floor": add_floor,
     "MaxPool": add_max_pool,
     "AveragePool": add_average_pool,
     "GlobalAveragePool": add_global_average_pool,
