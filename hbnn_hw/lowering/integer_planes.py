@@ -34,7 +34,8 @@ def integer_planes(weights: NDArray[np.int64]) -> tuple[WeightPlanes, int]:
     largest = int(magnitudes.max(initial=0))
     if not 0 < largest <= LARGEST_WEIGHT:
         raise RangeError(
-            f"integer weights must not all be 0, and none larger than {LARGEST_WEIGHT}; the largest is {largest}"
+            f"integer weights must not all be 0, and none larger than {LARGEST_WEIGHT}; "
+            f"the largest is {largest}"
         )
     factor = int(np.gcd.reduce(magnitudes, axis=None))
     magnitudes, signs = magnitudes // factor, weights > 0
@@ -46,6 +47,6 @@ def integer_planes(weights: NDArray[np.int64]) -> tuple[WeightPlanes, int]:
         bits = (codes >> shifts & 1).astype(np.uint8)
         return WeightPlanes.from_bits(bits, np.ones_like(bits), coefficients), factor
     masks = (magnitudes >> shifts & 1).astype(np.uint8)
-    inhabited = masks.any(axis=(1, 2))
-    kept = tuple(c for c, keep in zip(coefficients, inhabited, strict=True) if keep)
-    return WeightPlanes.from_bits(masks[inhabited] * signs, masks[inhabited], kept), factor
+    inhabited = [p for p in range(n_planes) if masks[p].any()]
+    masks = masks[inhabited]
+    return WeightPlanes.from_bits(masks * signs, masks, [coefficients[p] for p in inhabited]), factor

@@ -13,6 +13,7 @@ from hbnn_hw.ops import Affine, PiecewiseAffine, Quantize, Sign, Tensor, Thresho
 from hbnn_hw.ops.base import range_of
 from hbnn_hw.types import Reals, TensorType
 
+
 @dataclass(frozen=True, slots=True)
 class _Chain:
     """The name of an integer value, the affine that reads it, if there is one, and the quantizer behind."""

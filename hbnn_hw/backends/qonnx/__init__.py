@@ -48,7 +48,9 @@ def export(graph: Graph, batch: int = 1) -> onnx.ModelProto:
     graph.check()
     offenders = [f"'{n.name}' ({type(n.op).__name__})" for n in graph.nodes if type(n.op) not in EMITTERS]
     if offenders:
-        raise GraphError(f"QONNX has no form for {', '.join(offenders)}; put a quantizer directly behind its affine")
+        raise GraphError(
+            f"QONNX has no form for {', '.join(offenders)}; put a quantizer directly behind its affine"
+        )
     writer = Writer(batch)
     tensors = {graph.input_name: Tensor(writer.unique(graph.input_name), onnx_shape(batch, graph.input_type))}
     writer.annotate(tensors[graph.input_name], graph.input_type.element)

@@ -123,8 +123,8 @@ def _check_sums(place: Place, weights: WeightPlanes, border: int = 0) -> None:
     largest = int(weights.row_magnitudes().max()) * max(-bound.low, bound.high, abs(border))
     if largest >= EXACT_FLOAT32:
         raise RangeError(
-            f"'{place.name}': sums could reach {largest}; in QONNX they must stay below 2**24, where float32 is "
-            "exact; use fewer bits"
+            f"'{place.name}': sums could reach {largest}; in QONNX they must stay below 2**24, "
+            "where float32 is exact; use fewer bits"
         )
 
 
@@ -179,12 +179,8 @@ def _padded(writer: Writer, name: str, source: Tensor, pads: tuple[int, ...], va
     """Frame (batch, channels, rows, columns); ``pads`` are the widths before, then behind, each axis."""
     widths = writer.constant(f"{name}_widths", np.array(pads, dtype=np.int64))
     constant = writer.numbers(f"{name}_value", np.array(value), double=source.double)
-    shape = tuple(
-        n + first + last for n, first, last in zip(source.shape, pads[:4], pads[4:], strict=True)
-    )
-    return writer.node(
-        "Pad", [source, widths, constant], name, shape, double=source.double, mode="constant"
-    )
+    shape = tuple(n + first + last for n, first, last in zip(source.shape, pads[:4], pads[4:], strict=True))
+    return writer.node("Pad", [source, widths, constant], name, shape, double=source.double, mode="constant")
 
 
 def _pad(writer: Writer, op: Pad, place: Place) -> Tensor:
@@ -318,9 +314,7 @@ def _rescale(writer: Writer, op: Rescale, place: Place) -> Tensor:
     if op.shift:
         factor = writer.numbers(f"{place.name}_unit", np.array(2.0**-op.shift), double=result.double)
         shape = result.shape
-        scaled = writer.node(
-            "Mul", [result, factor], f"{place.name}_scaled", shape, double=result.double
-        )
+        scaled = writer.node("Mul", [result, factor], f"{place.name}_scaled", shape, double=result.double)
         result = writer.node("Floor", [scaled], f"{place.name}_floor", shape, double=result.double)
     if result is source:
         return result

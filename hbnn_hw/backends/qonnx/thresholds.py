@@ -24,18 +24,14 @@ def write_thresholds(
     """Write a table, whose planes become the integers that they stand for.
 
     A ``MultiThreshold`` counts the thresholds that are not above x. Channels whose sums fall with the code
-    are negated before. Where all steps between neighbouring codes are equal, one node does it; otherwise there
-    is one for each size of step, and they are summed.
+    are negated before. Where all steps between neighbouring codes are equal, one node does it; otherwise
+    there is one for each size of step, and they are summed.
     """
-    table = np.where(
-        thresholds.inverted[:, np.newaxis], 1 - thresholds.table[:, ::-1], thresholds.table
-    )
+    table = np.where(thresholds.inverted[:, np.newaxis], 1 - thresholds.table[:, ::-1], thresholds.table)
     if thresholds.inverted.any():
         signs = np.where(thresholds.inverted, -1.0, 1.0)
         factor = writer.numbers(f"{name}_sign", per_channel(signs, len(source.shape)), double=source.double)
-        source = writer.node(
-            "Mul", [source, factor], f"{name}_turned", source.shape, double=source.double
-        )
+        source = writer.node("Mul", [source, factor], f"{name}_turned", source.shape, double=source.double)
     if thresholds.mask is None:
         parts = _plain(writer, name, source, table, thresholds)
     else:
@@ -98,7 +94,7 @@ def _masked(
     thresholds: Thresholds,
     output: TensorType,
 ) -> list[Tensor]:
-    """Write one node per level, each times what its step adds at every place: elements have their own planes."""
+    """Write one node per level, times what its step adds at every place: elements have their own planes."""
     assert isinstance(output.element, Planes)
     codes = np.arange(thresholds.levels + 1, dtype=np.int64).reshape(-1, *(1,) * len(output.shape))
     codes = np.broadcast_to(codes, (thresholds.levels + 1, *output.shape))
@@ -108,9 +104,7 @@ def _masked(
     first = writer.numbers(f"{name}_lowest", values[:1], double=False)
     parts = []
     for level, steps in enumerate(np.diff(values, axis=0)):
-        passed = _multi_threshold(
-            writer, f"{name}_passed_{level}", source, table[:, level : level + 1], 1, 0
-        )
+        passed = _multi_threshold(writer, f"{name}_passed_{level}", source, table[:, level : level + 1], 1, 0)
         factor = writer.numbers(f"{name}_step_{level}", _smallest(steps), double=False)
         parts.append(writer.node("Mul", [passed, factor], f"{name}_part_{level}", source.shape))
     parts[0] = writer.node("Add", [parts[0], first], f"{name}_part", source.shape)

@@ -72,7 +72,7 @@ class Writer:
         shape: tuple[int, ...],
         *,
         double: bool = False,
-        **attributes: object,
+        **attributes: int | float | str | list[int],
     ) -> Tensor:
         """Add a node; returns its tensor, which is named ``output`` if that is free."""
         name = self.unique(output)
@@ -83,8 +83,8 @@ class Writer:
             [name],
             name=name,
             domain=DOMAIN if custom else "",
-            **attributes,
         )
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
         self.nodes.append(node)
         kind_of = TensorProto.DOUBLE if double else TensorProto.FLOAT
         self.value_infos.append(helper.make_tensor_value_info(name, kind_of, shape))

@@ -104,9 +104,7 @@ def add_quantizer(lowering: Lowering, layer: Layer) -> Value:
     return replace(value, node=node, stage=planes_stage(lowering, node, scale, lowest, n_levels))
 
 
-def planes_stage(
-    lowering: Lowering, node: str, scale: Reals, lowest: Reals, levels: int
-) -> Integers | Lines:
+def planes_stage(lowering: Lowering, node: str, scale: Reals, lowest: Reals, levels: int) -> Integers | Lines:
     """Return what planes ``2 · code - levels`` mean where code stands for ``scale · code + lowest``."""
     return lowering.straight(node, scale / 2.0, lowest + scale * (levels / 2.0))
 

@@ -84,8 +84,8 @@ class Layer:
         """Return the first input, which the host must not have to rearrange."""
         if self.input.rearranged:
             raise CaptureError(
-                f"{self.title} cannot stand behind a DepthToSpace, which stays on the host; only one function "
-                "of all values can"
+                f"{self.title} cannot stand behind a DepthToSpace, which stays on the host; only one "
+                "function of all values can"
             )
         return self.input
 
@@ -162,9 +162,7 @@ class Lowering:
         """Return a value as integers without offset that are ``step`` apart."""
         lines = self.lines(value)
         form = fixed_point(lines, step)
-        op = Rescale(
-            multipliers=form.multipliers, offsets=form.offsets, knees=lines.knees, shift=form.shift
-        )
+        op = Rescale(multipliers=form.multipliers, offsets=form.offsets, knees=lines.knees, shift=form.shift)
         node = self.put(f"{layer.name}_fixed", op, value.node)
         low, high = self.bound(node)
         return replace(
@@ -181,9 +179,7 @@ class Lowering:
         signs = np.where(lines.slopes < 0, -1, 1).astype(np.int64)
         op = Rescale(multipliers=signs, offsets=np.zeros_like(signs), knees=lines.knees, shift=0)
         node = self.put(f"{layer.name}_rising", op, value.node)
-        return replace(
-            value, node=node, stage=self.straight(node, np.abs(lines.slopes[0]), lines.offsets[0])
-        )
+        return replace(value, node=node, stage=self.straight(node, np.abs(lines.slopes[0]), lines.offsets[0]))
 
     def finish(self, value: Value) -> Value:
         """Add the affine that makes real numbers of the last integers, if they are not those already."""

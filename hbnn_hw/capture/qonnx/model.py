@@ -159,7 +159,8 @@ def _check_supported(nodes: Sequence[OnnxNode]) -> None:
     if not offenders:
         return
     listed = "".join(
-        f"\n  {node.title}: {REMEDIES.get(node.kind, 'replace it by supported operators')}" for node in offenders
+        f"\n  {node.title}: {REMEDIES.get(node.kind, 'replace it by supported operators')}"
+        for node in offenders
     )
     raise CaptureError(
         f"{len(offenders)} nodes cannot be lowered:{listed}\nsupported are {', '.join(sorted(HANDLERS))}"
@@ -192,9 +193,7 @@ def _lowered(
     except GraphError as error:
         raise CaptureError(str(error)) from error
     values = {name: value for name, value in tensors.items() if isinstance(value, Value)}
-    return QonnxModel(
-        graph, (*lowering.notes, *dropped), values, onnx.input.name, output, quantizer
-    )
+    return QonnxModel(graph, (*lowering.notes, *dropped), values, onnx.input.name, output, quantizer)
 
 
 def _host_quantizer(

@@ -22,6 +22,9 @@ LARGEST_FILE = 1 << 30
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | np.ndarray[Any, Any]
 """Value of a node's attribute."""
 
+_STORED = {"UINT8": "UINT8", "INT8": "INT8", "UINT16": "UINT16", "INT16": "INT16"}
+"""FINN's names of integers that tensors may be stored in."""
+
 Kind = TypeVar("Kind", int, float, str)
 
 
@@ -235,5 +238,5 @@ def _input(value: onnx.ValueInfoProto, datatypes: Mapping[str, str]) -> OnnxInpu
             f"the input '{value.name}' must have a batch axis and 1 to 3 known extents, not {shape}; "
             "set its shape, for example with onnx.tools.update_model_dims"
         )
-    stored = {onnx.TensorProto.UINT8: "UINT8", onnx.TensorProto.INT8: "INT8"}.get(kind.elem_type)
+    stored = _STORED.get(onnx.TensorProto.DataType.Name(kind.elem_type))
     return OnnxInput(value.name, shape, datatypes.get(value.name, stored))

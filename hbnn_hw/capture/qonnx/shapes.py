@@ -32,15 +32,11 @@ def add_max_pool(lowering: Lowering, layer: Layer) -> Value:
     """Pool integers that rise with what they stand for."""
     value = lowering.rising(layer, layer.image())
     kernel, stride, padding = _window(layer, value)
-    node = lowering.put(
-        layer.name, MaxPool(kernel=kernel, stride=stride, padding=padding), value.node
-    )
+    node = lowering.put(layer.name, MaxPool(kernel=kernel, stride=stride, padding=padding), value.node)
     return replace(value, node=node, shape=lowering.types[node].shape)
 
 
-def _window(
-    layer: Layer, value: Value
-) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int]]:
+def _window(layer: Layer, value: Value) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int]]:
     node, n_axes = layer.node, len(value.axes) - 1
     sizes = node.integers("kernel_shape", ())
     if len(sizes) != n_axes:
@@ -76,7 +72,9 @@ def add_reduce_mean(lowering: Lowering, layer: Layer) -> Value:
         axes = tuple(int(axis) for axis in constant.reals.ravel())
     rank = 1 + len(value.axes)
     if sorted(axis % rank for axis in axes) != list(range(2, rank)):
-        raise CaptureError(f"{layer.title} must average over all pixels and nothing else, not over axes {axes}")
+        raise CaptureError(
+            f"{layer.title} must average over all pixels and nothing else, not over axes {axes}"
+        )
     mean = add_global_average_pool(lowering, layer)
     return mean if layer.node.integer("keepdims", 1) else _flattened(lowering, layer, mean)
 
@@ -197,7 +195,9 @@ def add_depth_to_space(lowering: Lowering, layer: Layer) -> Value:
     block = node.integer("blocksize", 1)
     if len(value.axes) != 3 or block < 1 or value.channels % block**2:
         raise CaptureError(f"blocksize of {layer.title} must be a number whose square divides the channels")
-    lowering.notes.append(f"{layer.title} stays on the host: the hardware's values are in their order before it")
+    lowering.notes.append(
+        f"{layer.title} stays on the host: the hardware's values are in their order before it"
+    )
     return replace(value, rearranged=DepthToSpace(block, node.text("mode", "DCR") == "CRD"))
 
 
@@ -218,7 +218,9 @@ def add_pad(lowering: Lowering, layer: Layer) -> Value:
     value = lowering.integers(layer, value)
     stage = value.stage
     assert isinstance(stage, Integers)
-    inner = whole((real - stage.offset) / stage.scale, f"the value of {layer.title} in steps of {stage.scale:g}")
+    inner = whole(
+        (real - stage.offset) / stage.scale, f"the value of {layer.title} in steps of {stage.scale:g}"
+    )
     frames = [(0, 0)] * 3
     for axis, first, last in zip(value.axes, pads[1:rank], pads[rank + 1 :], strict=True):
         frames[axis] = (first, last)

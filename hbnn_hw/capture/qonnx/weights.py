@@ -11,6 +11,7 @@ from hbnn_hw.capture.qonnx.lowering import Layer, Lowering
 from hbnn_hw.capture.qonnx.values import Constant, Reals, Value, whole
 from hbnn_hw.errors import CaptureError, ShapeError
 from hbnn_hw.lowering.integer_planes import integer_planes
+from hbnn_hw.lowering.lines import Lines
 from hbnn_hw.lowering.stages import Integers
 from hbnn_hw.ops import Convolution, Dense
 from hbnn_hw.weights import WeightPlanes
@@ -31,8 +32,8 @@ def _planes(layer: Layer, weights: Constant) -> tuple[WeightPlanes, Reals]:
     numbers, steps = weights.numbers, weights.steps
     if not np.isfinite(numbers).all() or (numbers != np.rint(numbers)).any():
         raise CaptureError(
-            f"the weights of {layer.title} must be quantized; put a Quant or BipolarQuant node before them, or "
-            "store integers"
+            f"the weights of {layer.title} must be quantized; put a Quant or BipolarQuant node before them, "
+            "or store integers"
         )
     if steps is None:
         rows = np.ones(len(numbers))
@@ -44,7 +45,9 @@ def _planes(layer: Layer, weights: Constant) -> tuple[WeightPlanes, Reals]:
     return planes, rows * factor
 
 
-def _sums(lowering: Lowering, stage: Integers, node: str, planes: WeightPlanes, step: Reals, bias: Reals):  # noqa: ANN202
+def _sums(
+    lowering: Lowering, stage: Integers, node: str, planes: WeightPlanes, step: Reals, bias: Reals
+) -> Integers | Lines:
     """Say what sums of integers stand for, with the layer's bias and the offset of its inputs.
 
     The border of a convolution stands for 0 like any input that does, so places at the border need no
@@ -64,7 +67,9 @@ def add_convolution(lowering: Lowering, layer: Layer) -> Value:
     rows, columns = _pair(kernel)
     matrix = Constant(
         *(
-            None if a is None else a.reshape(*a.shape[:2], rows, columns).transpose(0, 2, 3, 1).reshape(len(a), -1)
+            None
+            if a is None
+            else a.reshape(*a.shape[:2], rows, columns).transpose(0, 2, 3, 1).reshape(len(a), -1)
             for a in (weights.numbers, weights.steps)
         )  # type: ignore[arg-type]
     )
@@ -128,7 +133,7 @@ def _border(layer: Layer, stage: Integers) -> int:
     """Return the integer that stands for 0."""
     return whole(
         -stage.offset / stage.scale,
-        f"the border of {layer.title}, 0, in steps of {stage.scale:g} from the input's offset {stage.offset:g},",
+        f"0, the border of {layer.title}, in steps of {stage.scale:g} from the offset {stage.offset:g},",
     )
 
 

@@ -13,6 +13,7 @@ from hbnn_hw.lowering.lines import Bend
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering, reals
 from hbnn_hw.nn.deploy.stages import Value
 
+
 def _prelu(module: nn.Module) -> Bend:
     assert isinstance(module, nn.PReLU)
     return leak(reals(module.weight))
