@@ -28,7 +28,7 @@ LARGEST_DOCUMENT = 1 << 24
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _INTEGER_DIGITS = 20
 _HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '([<|](?:b1|u1|u8|i1|i2|i4|i8|f4))', 'fortran_order': False, "
+    rb"\x93NUMPY\x01\x00..\{'descr': '([<|](?:b1|u1|u8|i1|i2|i4|i8|f4|f8))', 'fortran_order': False, "
     rb"'shape': \(((?:\d{1,18}, ?)*(?:\d{1,18})?)\), \} *\n",
     re.DOTALL,
 )

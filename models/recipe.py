@@ -151,7 +151,7 @@ def run(
 
 
 def measure_and_save(
-    recipe: Recipe, seed: int, model: nn.Sequential, dataset: Dataset, out: Path
+    recipe: Recipe, seed: int, model: nn.Module, dataset: Dataset, out: Path
 ) -> hnn.Metadata:
     """Write the checkpoint of a trained network with what is measured on the full test set."""
     metadata = measure(recipe, model, dataset, seed)
@@ -160,12 +160,12 @@ def measure_and_save(
     return metadata
 
 
-def deployed_accuracy(model: nn.Sequential, dataset: Dataset) -> float:
+def deployed_accuracy(model: nn.Module, dataset: Dataset) -> float:
     """Measure the deployed twin of a trained network on the full test set."""
     return hnn.evaluate(hnn.deploy(model), dataset.x_test, dataset.y_test)
 
 
-def measure(recipe: Recipe, model: nn.Sequential, dataset: Dataset, seed: int) -> hnn.Metadata:
+def measure(recipe: Recipe, model: nn.Module, dataset: Dataset, seed: int) -> hnn.Metadata:
     """Measure a trained network on the full test set, deployed and as trained."""
     trained = hnn.evaluate(model, dataset.x_test, dataset.y_test)
     deployed = deployed_accuracy(model, dataset) if recipe.deployable else trained

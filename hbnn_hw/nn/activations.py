@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from hbnn_hw.errors import RangeError
 from hbnn_hw.nn.binary import binarize, binarize_stochastic, check_zero
 from hbnn_hw.nn.latent import Plain
+from hbnn_hw.nn.whole_layer import is_exporting, whole_layer
 
 LARGEST_INPUT_BITS = 16
 """Widest input code; float32 holds the integers exactly."""
@@ -28,6 +29,7 @@ class SignActivation(nn.Module):
         super().__init__()
         self.zero = check_zero(zero)
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Return ±1 for every element of ``x``."""
         return binarize(x, zero=self.zero)
@@ -120,6 +122,7 @@ class BitPlaneInput(nn.Module):
         """What the integers are multiplied by: ``2^-bits``, or 1 where ``scaled`` is False."""
         return 2.0**-self.bits if self.scaled else 1.0
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Map codes 0 .. 2^bits - 1, of an integer dtype or as whole floats, to float32 of the same shape.
 
@@ -129,7 +132,9 @@ class BitPlaneInput(nn.Module):
             If a code is not a whole number in the range.
         """
         codes = x.to(torch.float32)
-        self._check(codes.detach())
+        # A traced or described input has no values to look at.
+        if not (is_exporting() or codes.is_meta):
+            self._check(codes.detach())
         return (2 * codes - self.bound) * self.scale
 
     def _check(self, codes: Tensor) -> None:

@@ -8,47 +8,35 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
-import struct
 import sys
 import tempfile
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from hbnn_hw.errors import CheckpointError, OutputError
+from hbnn_hw.nn.dry_run import check_runs, check_sizes
 from hbnn_hw.nn.encoders import ThermometerInput
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import QuantizedLayer
 from hbnn_hw.nn.metadata import Golden, Metadata, Method
-from hbnn_hw.nn.registry import build, describe
+from hbnn_hw.nn.network import Network, Step
+from hbnn_hw.nn.plain_pickle import REMEDY, open_archive, read_plain
+from hbnn_hw.nn.registry import build, build_layers, describe, describe_layers, is_known
+from hbnn_hw.nn.stored_zip import StoredZip
+from hbnn_hw.nn.tracing import is_archive, load_archive, trace
 from hbnn_hw.nn.uniform_activation import UniformActivation
 
 FORMAT = "hbnn_hw.checkpoint"
-VERSION = 1
-_DAMAGE = (
-    RuntimeError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    OSError,
-    AssertionError,
-    ArithmeticError,
-    MemoryError,
-    struct.error,
-)
-"""What torch's safe reader has been seen, or may be expected, to raise on damaged archives."""
+FLAT_VERSION, NETWORK_VERSION = 1, 2
+"""Of files with an ``nn.Sequential``, whose architecture is a list of layers, and with a network of steps."""
 _CHECKED = (QuantizedLayer, HbnnActivation, ThermometerInput, UniformActivation)
 """Layers that know which buffers they could not have computed."""
-REMEDY = 'save it with hbnn_hw.save(model, example_input, "model.pt")'
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,16 +46,16 @@ class LoadedCheckpoint:
     Attributes
     ----------
     model
-        The network as trained, in evaluation mode.
+        The network as trained, in evaluation mode: flat, or of any topology.
     example_input
-        uint8 or float tensor (batch, features) that the network accepts.
+        Tensor (batch, ...) that the network accepts.
     metadata
         What is known of its training.
     golden
         Real images and labels.
     """
 
-    model: nn.Sequential
+    model: nn.Sequential | Network
     example_input: Tensor
     metadata: Metadata
     golden: Golden
@@ -86,9 +74,11 @@ def save(
     Parameters
     ----------
     model
-        ``nn.Sequential`` of the layers that ``hbnn_hw.nn`` knows.
+        Any module that ``torch.export`` can trace and whose operations docs/capture.md lists, from one
+        tensor to one tensor. It is left as it is.
     example_input
-        (batch, features), an input that the network accepts.
+        (batch, ...), an input that the network accepts: codes (batch, features), or images (batch, channels,
+        height, width).
     path
         File to write; an existing one is replaced.
     metadata, golden
@@ -96,54 +86,79 @@ def save(
 
     Raises
     ------
+    CaptureError
+        If operations of the network cannot be saved; all are named at once.
     CheckpointError
-        If the network could not be loaded again (unknown layers, values that are not finite), or it does
-        not accept the example.
+        If the network could not be loaded again (settings that no file tells, values that are not finite),
+        or it does not accept the example.
     OutputError
         If the file cannot be written.
     """
     if not isinstance(example_input, Tensor):
         raise CheckpointError(f"example_input must be a torch tensor, not {type(example_input).__name__}")
     golden = golden or Golden()
-    content = {
-        "format": FORMAT,
-        "version": VERSION,
-        "architecture": describe(model),
-        "state": {key: _detached(value) for key, value in model.state_dict().items()},
-        "example_input": _detached(example_input),
-        "metadata": asdict(metadata or Metadata()) | {"method": (metadata or Metadata()).method.value},
-        "golden": {
-            "images": torch.from_numpy(golden.images.copy()),
-            "labels": torch.from_numpy(golden.labels.copy()),
-        },
-    }
+    model = _savable(model, example_input)
+    content = _canonical(
+        {
+            "format": FORMAT,
+            "version": NETWORK_VERSION if isinstance(model, Network) else FLAT_VERSION,
+            "architecture": _architecture(model),
+            "state": {key: _detached(value) for key, value in model.state_dict().items()},
+            "example_input": _detached(example_input),
+            "metadata": asdict(metadata or Metadata()) | {"method": (metadata or Metadata()).method.value},
+            "golden": {
+                "images": torch.from_numpy(golden.images.copy()),
+                "labels": torch.from_numpy(golden.labels.copy()),
+            },
+        }
+    )
     buffer = io.BytesIO()
     # Through a buffer, because torch names the archive's folder after a file that it opens itself.
-    torch.save(_canonical(content), buffer)
+    torch.save(content, buffer)
     _parse(content, "the model")
     _write_atomically(Path(path), buffer.getvalue())
 
 
+def _savable(model: nn.Module, example_input: Tensor) -> nn.Sequential | Network:
+    """Return the model if a file can describe it as it is, and otherwise what tracing makes of it."""
+    if isinstance(model, Network):
+        return model
+    if type(model) is nn.Sequential and len(model) and all(is_known(child) for child in model):
+        return model
+    return trace(model, example_input)
+
+
+def _architecture(model: nn.Sequential | Network) -> object:
+    if isinstance(model, Network):
+        return {"layers": describe_layers(model.layers), "steps": [asdict(step) for step in model.steps]}
+    return describe(model)
+
+
 def load(path: Path | str) -> LoadedCheckpoint:
-    """Read a model file that :func:`save` wrote; nothing in the file is executed.
+    """Read a model file that :func:`save` wrote, or ``torch.export.save``; nothing in it is executed.
 
     Parameters
     ----------
     path
-        The file.
+        The file. Of an archive of ``torch.export`` metadata and golden images are empty.
 
     Raises
     ------
     CheckpointError
         If the file is missing, is something else (a pickled module, a bare state dictionary, any other
         file), is damaged, or describes a network that its tensors do not fit.
+    CaptureError
+        If operations of an archive have no place in a network; all are named at once.
     """
     path = Path(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"model file {path} must be readable: {error.strerror}") from error
-    return _parse(_decode(raw, str(path)), str(path))
+    archive = open_archive(raw, str(path))
+    if is_archive(archive):
+        return _from_archive(archive, str(path))
+    return _parse(read_plain(raw, str(path)), str(path))
 
 
 def _detached(tensor: Tensor) -> Tensor:
@@ -181,41 +196,54 @@ def _umask() -> int:
     return mask
 
 
-def _decode(raw: bytes, path: str) -> object:
-    """Unpack the archive without running anything; say what the file is if it is not one of ours."""
-    if not raw.startswith(b"PK\x03\x04"):
-        if raw.startswith(b"\x80"):
-            raise CheckpointError(f"{path} is a pickle, which could run code when loaded; {REMEDY}")
-        raise CheckpointError(
-            f"{path} must be a model file of this project, not another kind of file; {REMEDY}"
-        )
-    if not zipfile.is_zipfile(io.BytesIO(raw)):
-        raise CheckpointError(f"{path} is cut off or damaged; copy it again from where it came from")
-    try:
-        # torch only warns of an odd pickle header; what follows from it is checked here anyway.
-        with warnings.catch_warnings(action="ignore"):
-            return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} holds pickled Python objects (a whole module?), which could run code; {REMEDY}"
-        ) from error
-    except _DAMAGE as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise CheckpointError(
-            f"{path} is damaged or not a model file of this project ({reason}); {REMEDY}"
-        ) from error
+def _from_archive(archive: StoredZip, path: str) -> LoadedCheckpoint:
+    network, example = load_archive(archive)
+    for name, tensor in network.state_dict().items():
+        _tensor(tensor, name)
+    _check_buffers(network)
+    check_runs(network, example, path, at_a_time=check_sizes(network, example, path))
+    return LoadedCheckpoint(network, example, Metadata(), Golden())
 
 
 def _parse(content: object, path: str) -> LoadedCheckpoint:
     entries = _entries(content, path)
-    model = build(entries["architecture"])
-    _load_state(model, entries["state"])
-    example = _tensor(entries["example_input"], "example_input")
-    loaded = LoadedCheckpoint(
-        model.eval(), example, _metadata(entries["metadata"]), _golden(entries["golden"])
-    )
-    _check_runs(loaded, path)
-    return loaded
+    model = _build(entries["version"], entries["architecture"]).eval()
+    example, golden = _tensor(entries["example_input"], "example_input"), _golden(entries["golden"])
+    state = _checked_state(model, entries["state"])
+    inputs = [example, *([torch.from_numpy(golden.images)] if len(golden.images) else [])]
+    at_a_time = [check_sizes(model, x, path) for x in inputs]
+    model.load_state_dict({name: value.clone() for name, value in state.items()}, assign=True)
+    _check_buffers(model)
+    for x, most in zip(inputs, at_a_time, strict=True):
+        check_runs(model, x, path, at_a_time=most)
+    return LoadedCheckpoint(model, example, _metadata(entries["metadata"]), golden)
+
+
+def _build(version: object, architecture: object) -> nn.Sequential | Network:
+    if version == FLAT_VERSION:
+        return build(architecture)
+    if not isinstance(architecture, dict) or architecture.keys() != {"layers", "steps"}:
+        raise CheckpointError("the architecture in a checkpoint must be a dictionary of layers and steps")
+    steps = architecture["steps"]
+    if not isinstance(steps, list):
+        raise CheckpointError(f"the steps in a checkpoint must be a list, not {shortened(steps)}")
+    layers = build_layers(architecture["layers"])
+    network = Network(layers, [_step(index, step) for index, step in enumerate(steps)])
+    unused = sorted(layers.keys() - network.layers.keys())
+    if unused:
+        raise CheckpointError(f"every layer must be applied by a step, but {shortened(unused)} are not")
+    return network
+
+
+def _step(index: int, step: object) -> Step:
+    if not isinstance(step, dict) or step.keys() != {"name", "layer", "inputs"}:
+        raise CheckpointError(
+            f"step {index} must be a dictionary of name, layer and inputs, not {shortened(step)}"
+        )
+    texts = [step["name"], step["layer"], *(step["inputs"] if isinstance(step["inputs"], list) else [None])]
+    if not all(isinstance(text, str) for text in texts):
+        raise CheckpointError(f"name, layer and inputs of step {index} must be text, not {shortened(texts)}")
+    return Step(step["name"], step["layer"], tuple(step["inputs"]))
 
 
 def _entries(content: object, path: str) -> dict[str, object]:
@@ -228,9 +256,10 @@ def _entries(content: object, path: str) -> dict[str, object]:
         raise CheckpointError(
             f"{path} must be a model file of format {FORMAT!r}, not something else; {REMEDY}"
         )
-    if type(content.get("version")) is not int or content["version"] != VERSION:
+    version = content.get("version")
+    if type(version) is not int or version not in (FLAT_VERSION, NETWORK_VERSION):
         raise CheckpointError(
-            f"{path} must be of format version {VERSION}, not {content.get('version')!r:.80}"
+            f"{path} must be of format version {FLAT_VERSION} or {NETWORK_VERSION}, not {shortened(version)}"
         )
     if content.keys() != expected:
         raise CheckpointError(
@@ -255,8 +284,8 @@ def _form(tensor: Tensor) -> str:
     return f"{tensor.dtype} {tuple(tensor.shape)}"
 
 
-def _load_state(model: nn.Sequential, state: object) -> None:
-    """Fill ``model`` (built without memory) with checked tensors."""
+def _checked_state(model: nn.Module, state: object) -> dict[str, Tensor]:
+    """Return the tensors of ``model`` (built without memory), all of them and all as it has them."""
     if not isinstance(state, dict):
         raise CheckpointError(
             f"the state in a checkpoint must be a dictionary of tensors, not {type(state).__name__}"
@@ -271,12 +300,11 @@ def _load_state(model: nn.Sequential, state: object) -> None:
         found = _tensor(state[name], name)
         if (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
             raise CheckpointError(f"tensor {name!r} must be {_form(wanted)}, not {_form(found)}")
-    model.load_state_dict({name: value.clone() for name, value in state.items()}, assign=True)
-    _check_buffers(model)
+    return state
 
 
-def _check_buffers(model: nn.Sequential) -> None:
-    for name, module in model.named_children():
+def _check_buffers(model: nn.Module) -> None:
+    for name, module in model.named_modules():
         if isinstance(module, _CHECKED):
             try:
                 module.check_buffers()
@@ -291,7 +319,7 @@ def _metadata(value: object) -> Metadata:
     for name, wanted in expected.items():
         if type(value[name]) is not wanted:
             raise CheckpointError(
-                f"metadata field {name!r} must be {wanted.__name__}, not {value[name]!r:.80}"
+                f"metadata field {name!r} must be {wanted.__name__}, not {shortened(value[name])}"
             )
     try:
         return Metadata(**(value | {"method": Method(value["method"])}))
@@ -304,25 +332,9 @@ def _golden(value: object) -> Golden:
         raise CheckpointError("the golden inputs in a checkpoint must be a dictionary of images and labels")
     images, labels = _tensor(value["images"], "golden images"), _tensor(value["labels"], "golden labels")
     fits = images.dtype is torch.uint8 and labels.dtype is torch.int64
-    if not fits or images.dim() != 2 or tuple(labels.shape) != (images.shape[0],):
+    if not fits or images.dim() < 2 or tuple(labels.shape) != (images.shape[0],):
         raise CheckpointError(
-            "golden inputs must be uint8 images (n, features) and int64 labels (n,), "
+            "golden inputs must be uint8 images (n, ...) and int64 labels (n,), "
             f"not {_form(images)} and {_form(labels)}"
         )
     return Golden(images.numpy(), labels.numpy())
-
-
-@torch.no_grad()
-def _check_runs(loaded: LoadedCheckpoint, path: str) -> None:
-    """Run the example and the golden images once, so that layers which do not fit are found here."""
-    inputs = [loaded.example_input]
-    if len(loaded.golden.images):
-        inputs.append(torch.from_numpy(loaded.golden.images))
-    for x in inputs:
-        try:
-            loaded.model(x)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            reason = str(error).split("\n")[0]
-            raise CheckpointError(
-                f"the network in {path} cannot compute its own example: {reason}"
-            ) from error

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hbnn_hw.nn.latent import LatentLayer, Plain, QuantizedLayer
+from hbnn_hw.nn.whole_layer import whole_layer
 
 Sizes: TypeAlias = int | Sequence[int]
 """One number for all dimensions, or one for each: (height, width), or (length,)."""
@@ -161,6 +162,7 @@ class QuantizedConv(QuantizedLayer):
         )
         return Window(kernel=kernel, stride=stride, dilation=dilation, frame=self.frame)
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, in, ...) to (batch, out, ...) with quantized weights."""
         padding, border = self.padding, _BORDER[self.padding_value]

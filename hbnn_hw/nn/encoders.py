@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hbnn_hw.nn.latent import Plain
+from hbnn_hw.nn.whole_layer import whole_layer
 
 
 class ThresholdInput(nn.Module):
@@ -28,6 +29,7 @@ class ThresholdInput(nn.Module):
             raise ValueError("the threshold must be a number, not NaN")
         self.threshold = float(threshold)
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Return ±1 for every element of ``x``."""
         return _bipolar(x.detach().to(torch.float32) >= self.threshold)
@@ -109,6 +111,7 @@ class ThermometerInput(nn.Module):
         self.thresholds.copy_(below + (above - below) * at.frac())
         return self
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Encode (batch, features, ...) to ±1 (batch, features · levels, ...)."""
         self._check(x)

@@ -22,6 +22,7 @@ from hbnn_hw.nn.hbnn import (
 )
 from hbnn_hw.nn.latent import Plain
 from hbnn_hw.nn.straight_through import straight_through
+from hbnn_hw.nn.whole_layer import whole_layer
 
 _POSITIONS = Granularity(Sharing.COLUMN)
 
@@ -98,6 +99,7 @@ class HbnnActivation(nn.Module):
         """The largest bitwidth of the distribution."""
         return self.distribution[-1][0]
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Quantize (batch, *shape, ...); shape and dtype are kept."""
         if tuple(x.shape[1 : len(self.shape) + 1]) != self.shape:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hbnn_hw.nn.straight_through import straight_through
+from hbnn_hw.nn.whole_layer import whole_layer
 
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 """Values that a checkpoint's description of a module may hold."""
@@ -152,6 +153,7 @@ class QuantizedLinear(QuantizedLayer):
         """Number of output values that one input value reaches."""
         return self.out_features
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, in) to (batch, out) with quantized weights."""
         return F.linear(x, self.quantized_weight(), self.bias)

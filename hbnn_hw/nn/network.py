@@ -11,6 +11,8 @@ from hbnn_hw.errors import CheckpointError
 
 INPUT = "x"
 """Name of the network's input among the values."""
+DEEPEST_PATH = 64
+"""Most names in a layer's path; torch walks modules by recursion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Step:
 class Network(nn.Module):
     """Layers by path, applied step by step; the last step makes the output.
 
-    The state dictionary has the keys that the traced network had.
+    The state dictionary has the keys that the traced network had. So a layer may have any path that it had
+    there, also one that begins with the name of an attribute here (``layers.0``); :attr:`layers` finds it.
 
     Parameters
     ----------
@@ -47,12 +50,13 @@ class Network(nn.Module):
     Raises
     ------
     CheckpointError
-        If a path cannot be a module's, or a step reads a value that is not made before it.
+        If a path cannot be a layer's, or a step reads a value that is not made before it.
     """
 
     def __init__(self, layers: Mapping[str, nn.Module], steps: Sequence[Step]) -> None:
         super().__init__()
         self.steps = tuple(steps)
+        _check_paths(layers)
         for path, layer in layers.items():
             _place(self, path, layer)
         _check_steps(self.steps, layers)
@@ -60,14 +64,19 @@ class Network(nn.Module):
     @property
     def layers(self) -> dict[str, nn.Module]:
         """The layers that steps apply, by path, in the order of their first step."""
-        return {step.layer: self.get_submodule(step.layer) for step in self.steps}
+        return {step.layer: _at(self, step.layer) for step in self.steps}
 
     def trace(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield every step's value by name, in order."""
-        values = {INPUT: x}
+        """Yield every step's value by name, in order; a value is kept until its last reader is done."""
+        last_reader = {name: step.name for step in self.steps for name in step.inputs}
+        layers, values = self.layers, {INPUT: x}
         for step in self.steps:
-            values[step.name] = self.get_submodule(step.layer)(*(values[name] for name in step.inputs))
-            yield step.name, values[step.name]
+            y = layers[step.layer](*(values[name] for name in step.inputs))
+            values[step.name] = y
+            for name in (*step.inputs, step.name):
+                if last_reader.get(name, step.name) == step.name:
+                    values.pop(name, None)
+            yield step.name, y
 
     def forward(self, x: Tensor) -> Tensor:
         """Map the input (batch, ...) to the last step's value."""
@@ -77,21 +86,39 @@ class Network(nn.Module):
         return y
 
 
+def _check_paths(layers: Mapping[str, nn.Module]) -> None:
+    """Refuse paths with empty or countless names, and a layer inside another."""
+    for path in layers:
+        names = path.split(".")
+        if not all(names) or len(names) > DEEPEST_PATH:
+            raise CheckpointError(
+                f"the path of a layer must be 1..{DEEPEST_PATH} names with dots between, not {path[:80]!r}"
+            )
+        for depth in range(1, len(names)):
+            if (outer := ".".join(names[:depth])) in layers:
+                raise CheckpointError(f"layer {path!r} must not lie inside the layer {outer!r}")
+
+
 def _place(root: nn.Module, path: str, layer: nn.Module) -> None:
-    """Put a layer under its path, making the modules around it."""
+    """Put a layer under its path, making the modules around it.
+
+    Names are no attributes here: a traced module may well have a child called ``layers``.
+    """
     *parents, name = path.split(".")
     for parent in parents:
-        if not isinstance(getattr(root, parent, None), nn.Module):
-            _add(root, parent, nn.Module(), path)
-        root = root.get_submodule(parent)
-    _add(root, name, layer, path)
+        child = root._modules.get(parent)
+        if child is None:
+            child = root._modules[parent] = nn.Module()
+        root = child
+    root._modules[name] = layer
 
 
-def _add(root: nn.Module, name: str, module: nn.Module, path: str) -> None:
-    try:
-        root.add_module(name, module)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path!r} cannot be the path of a layer: {error}") from error
+def _at(root: nn.Module, path: str) -> nn.Module:
+    for name in path.split("."):
+        child = root._modules[name]
+        assert child is not None, "placed"
+        root = child
+    return root
 
 
 def _check_steps(steps: Sequence[Step], layers: Mapping[str, nn.Module]) -> None:

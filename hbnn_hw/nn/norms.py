@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hbnn_hw.nn.latent import Plain
 from hbnn_hw.nn.shift import ap2
+from hbnn_hw.nn.whole_layer import whole_layer
 
 
 class OutputScale(nn.Module):
@@ -28,8 +29,9 @@ class OutputScale(nn.Module):
         super().__init__()
         if not 0.0 < initial < math.inf:
             raise ValueError(f"the initial scale must be finite and positive, not {initial!r}")
-        self.log_scale = nn.Parameter(torch.tensor(math.log(initial)))
+        self.log_scale = nn.Parameter(torch.full((), math.log(initial)))
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Scale ``x``, float of any shape."""
         return x * self.log_scale.exp()
@@ -129,6 +131,7 @@ class ShiftBatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(num_features))
         self.register_buffer("running_inverse_std", torch.ones(num_features))
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Normalize ``x`` over all dimensions but the second; shape and dtype are kept."""
         if x.dim() not in self.dimensions or x.shape[1] != self.num_features:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from hbnn_hw.nn.norms import ShiftBatchNorm
 from hbnn_hw.nn.slb import TwoStates, WeightState, hard_state
+from hbnn_hw.nn.whole_layer import whole_layer
 
 _NORMS = (nn.modules.batchnorm._BatchNorm, ShiftBatchNorm)
 
@@ -29,6 +30,7 @@ class StateNorm(TwoStates, nn.modules.batchnorm._BatchNorm):
     loop does.
     """
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Normalize ``x`` by the statistics of the present state."""
         self._check_input_dim(x)  # type: ignore[no-untyped-call]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -38,7 +40,7 @@ class Concat(nn.Module):
 
 
 class Pad(nn.Module):
-    """Frame a feature map with a constant, in rows, columns and channels.
+    """Frame a feature map with a constant, in rows, columns and channels; sequences have columns only.
 
     Parameters
     ----------
@@ -63,9 +65,12 @@ class Pad(nn.Module):
                 raise ValueError(f"{name} must be {length} numbers from 0, not {list(sizes)}")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, channels, height, width) to the framed map."""
+        """Map (batch, channels, height, width), or (batch, channels, length), to the framed map."""
         top, bottom, left, right = self.padding
-        return F.pad(x, (left, right, top, bottom, *self.channels), value=self.value)
+        rows = (top, bottom) if x.dim() == 4 else ()
+        if x.dim() not in (3, 4) or (not rows and (top or bottom)):
+            raise ValueError(f"a map to frame must be (batch, channels, height, width), not {tuple(x.shape)}")
+        return F.pad(x, (left, right, *rows, *self.channels), value=self.value)
 
     def config(self) -> dict[str, Plain]:
         """Return the constructor's arguments as plain values."""
@@ -78,6 +83,8 @@ class Pad(nn.Module):
 
 class Subsample(nn.Module):
     """Every ``stride``-th pixel, from the first: ``x[:, :, ::stride[0], ::stride[1]]``.
+
+    Sequences have one row.
 
     Parameters
     ----------
@@ -92,8 +99,11 @@ class Subsample(nn.Module):
             raise ValueError(f"the stride must be 2 numbers from 1, not {list(self.stride)}")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, channels, height, width) to the smaller map."""
-        return x[:, :, :: self.stride[0], :: self.stride[1]]
+        """Map (batch, channels, height, width), or (batch, channels, length), to the smaller map."""
+        vertical, horizontal = self.stride
+        if x.dim() == 3 and vertical == 1:
+            return x[:, :, ::horizontal]
+        return x[:, :, ::vertical, ::horizontal]
 
     def config(self) -> dict[str, Plain]:
         """Return the constructor's arguments as plain values."""
@@ -102,3 +112,32 @@ class Subsample(nn.Module):
     def extra_repr(self) -> str:
         """Show the stride in the module's text form."""
         return f"stride={self.stride}"
+
+
+class Scale(nn.Module):
+    """``y = factor · x + offset`` with two constants for all values, of any shape.
+
+    Parameters
+    ----------
+    factor, offset
+        Finite; what is computed is rounded to float32 after either step.
+    """
+
+    def __init__(self, factor: float = 1.0, offset: float = 0.0) -> None:
+        super().__init__()
+        self.factor, self.offset = float(factor), float(offset)
+        for name in ("factor", "offset"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be finite, not {getattr(self, name)!r}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map numbers to float numbers of the same shape."""
+        return self.factor * x + self.offset
+
+    def config(self) -> dict[str, Plain]:
+        """Return the constructor's arguments as plain values."""
+        return {"factor": self.factor, "offset": self.offset}
+
+    def extra_repr(self) -> str:
+        """Show the constants in the module's text form."""
+        return f"factor={self.factor:g}, offset={self.offset:g}"

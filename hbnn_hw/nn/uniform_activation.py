@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hbnn_hw.nn.latent import Plain
+from hbnn_hw.nn.whole_layer import whole_layer
 
 LARGEST_UNIFORM_BITS = 8
 DEFAULT_ALPHA = 10.0
@@ -135,6 +136,7 @@ class UniformActivation(nn.Module):
         """What a code is multiplied by, positive: the float32 that the forward pass divides by."""
         return float(_step(self.alpha.detach(), self.high))
 
+    @whole_layer
     def forward(self, x: Tensor) -> Tensor:
         """Quantize ``x``, float of any shape; shape and dtype are kept."""
         values = x.to(torch.promote_types(x.dtype, self.alpha.dtype))

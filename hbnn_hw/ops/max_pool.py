@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hbnn_hw.errors import ShapeError
-from hbnn_hw.ops.base import Array, Tensor, UnemittedOp
-from hbnn_hw.types import Element, PlaneMask, Planes, TensorType
+from hbnn_hw.ops.base import Array, Tensor, UnemittedOp, integers_of
+from hbnn_hw.types import Element, Integers, PlaneMask, Planes, Reals, TensorType
 from hbnn_hw.windows import check_sizes, output_sides, seen_by
 
 
@@ -47,18 +47,20 @@ class MaxPool(UnemittedOp):
         return output_sides((source.shape[0], source.shape[1]), self.kernel, self.stride, self.padding)
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """An image becomes a smaller one of the same elements."""
+        """An image becomes a smaller one of the same elements, or of integers where maps differ."""
         (source,) = inputs
         sides = self._sides(source)
         return TensorType((*sides, source.shape[2]), self._element(source.element, sides))
 
     def _element(self, element: Element, sides: tuple[int, int]) -> Element:
-        """Return the output's element type; of masked planes, all pixels must have the same map."""
+        """Return the output's element type: planes stay so if all pixels of a window have the same map."""
         if not isinstance(element, Planes) or element.mask is None:
             return element
         present = element.mask.present()
+        if max(self.kernel) == 1 and not any(self.padding):
+            return Planes(element.scales, PlaneMask.of(seen_by(present, (0, 0), self.stride, sides)))
         if (present != present[:, :1, :1]).any():
-            raise ShapeError("max-pooling needs planes whose map is the same at every pixel; pool before")
+            return Integers(-element.largest, element.largest)
         planes, _, _, channels = present.shape
         mask = PlaneMask.of(np.broadcast_to(present[:, :1, :1], (planes, *sides, channels)))
         return Planes(element.scales, mask)
@@ -67,9 +69,11 @@ class MaxPool(UnemittedOp):
         """Compute the maxima in the input's own form; equal values of several planes give one of them."""
         (source,) = inputs
         sides = self._sides(source.type)
-        if isinstance(source.type.element, Planes):
-            return self._largest_planes(source, source.type.element, sides)
-        framed = self._framed(source.data, _lowest(source.data))
+        element = source.type.element
+        if isinstance(element, Planes) and isinstance(self._element(element, sides), Planes):
+            return self._largest_planes(source, element, sides)
+        data = source.data if isinstance(element, Reals) else integers_of(source)
+        framed = self._framed(data, _lowest(data))
         first, *others = (
             seen_by(framed, position, self.stride, sides) for position in np.ndindex(*self.kernel)
         )

@@ -104,8 +104,6 @@ def heterogeneous(b):
 
 def max_pool(b):
     source = b.pick(REALS, SUMS, CODES)
-    if isinstance(b.layers[source[0]], hnn.HbnnActivation):
-        return None  # a map may differ from pixel to pixel; pooled in front of the quantizer as a rule
     sides = source[2][1:]
     kernel = tuple(b.one_of(*range(1, min(3, side) + 1)) for side in sides)
     padding = tuple(b.one_of(*range(k // 2 + 1)) for k in kernel)

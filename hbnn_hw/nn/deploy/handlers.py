@@ -14,7 +14,7 @@ from hbnn_hw.nn.deploy.bends import BENDS, add_bend
 from hbnn_hw.nn.deploy.inputs import add_input, add_unflatten
 from hbnn_hw.nn.deploy.joins import add_average_pool, add_concat, add_sum
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering, title
-from hbnn_hw.nn.deploy.norms import add_batchnorm, add_output_scale
+from hbnn_hw.nn.deploy.norms import add_batchnorm, add_output_scale, add_scale
 from hbnn_hw.nn.deploy.quantizers import add_hbnn_activation, add_sign, add_uniform_activation
 from hbnn_hw.nn.deploy.shapes import add_flatten, add_max_pool, add_pad, add_subsample, skip
 from hbnn_hw.nn.deploy.stages import Value
@@ -24,7 +24,7 @@ from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import QuantizedLinear
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
 from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, StateBatchNorm2d
-from hbnn_hw.nn.structure import Add, Concat, Pad, Subsample
+from hbnn_hw.nn.structure import Add, Concat, Pad, Scale, Subsample
 from hbnn_hw.nn.uniform_activation import UniformActivation
 
 Handler: TypeAlias = Callable[[Lowering, Layer], Value]
@@ -42,6 +42,7 @@ HANDLERS: dict[type[nn.Module], Handler] = {
     ShiftBatchNorm1d: add_batchnorm,
     ShiftBatchNorm2d: add_batchnorm,
     OutputScale: add_output_scale,
+    Scale: add_scale,
     SignActivation: add_sign,
     StochasticSign: add_sign,
     HbnnActivation: add_hbnn_activation,

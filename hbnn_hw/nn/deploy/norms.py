@@ -14,6 +14,7 @@ from hbnn_hw.nn.deploy.lines import Reals
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering, reals
 from hbnn_hw.nn.deploy.stages import Value
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm, ShiftBatchNorm2d
+from hbnn_hw.nn.structure import Scale
 
 _OVER_IMAGES = (nn.BatchNorm2d, ShiftBatchNorm2d)
 
@@ -51,6 +52,15 @@ def add_output_scale(lowering: Lowering, layer: Layer) -> Value:
     factor = np.full(lines.channels, slope)
     scaled = lines.then_affine(factor, np.zeros(lines.channels), layer.name)
     return Value(layer.input.node, scaled, layer.input.shape)
+
+
+def add_scale(lowering: Lowering, layer: Layer) -> Value:
+    """Fold a multiplication by a constant and the addition of one into an affine."""
+    module = layer.module
+    assert isinstance(module, Scale)
+    lines = lowering.lines(layer, layer.input)
+    factor, offset = (np.full(lines.channels, v) for v in (module.factor, module.offset))
+    return Value(layer.input.node, lines.then_affine(factor, offset, layer.name), layer.input.shape)
 
 
 def _shift_affine(layer: Layer) -> tuple[Reals, Reals, Reals]:
