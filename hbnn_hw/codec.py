@@ -1,9 +1,9 @@
 """Frozen dataclasses to plain JSON data and back, driven by their type hints.
 
 Arrays leave the document and travel beside it under a path of their own, integers in the narrowest width
-that holds them. Fields at their default are left out. A class may have a stored form, another dataclass that
-stands for it in files. Decoding trusts nothing: every field must be of its declared type, nothing else may be
-there, and what arrays become in memory is counted before it is made.
+that holds them, zeros and ones as packed bits. Fields at their default are left out. A class may have a
+stored form, another dataclass that stands for it in files. Decoding trusts nothing: every field must be of
+its declared type, nothing else may be there, and what arrays become in memory is counted before it is made.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -34,6 +35,7 @@ LARGEST_LIST = 4096
 """No list of a document may be longer; long ones are arrays."""
 
 _WIDTHS = (np.int8, np.int16, np.int32, np.int64)
+_BITS = (np.bool_, np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,9 @@ def encode(value: object, path: str, arrays: Arrays, forms: Forms = NO_FORMS) ->
 def _encode_array(value: np.ndarray[Any, Any], name: str, arrays: Arrays) -> Json:
     if name in arrays:
         raise GraphError(f"two arrays of the graph would be called '{name}'; rename a node")
+    if value.dtype in _BITS and value.size and value.max() <= 1:
+        arrays[name] = np.packbits(value.ravel(), bitorder="little")
+        return {"bits": name, "shape": list(value.shape)}
     arrays[name] = _narrowed(value) if value.dtype == np.int64 else value
     return {"array": name}
 
@@ -192,17 +197,45 @@ def _decode_tuple(document: Json, expected: Any, path: str, source: Source) -> A
 
 
 def _decode_array(document: Json, expected: Any, path: str, source: Source) -> Any:
-    name = document.get("array") if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        raise GraphError(f"{path} must name an array of the file, not {document!r:.60}")
+    name = document.get("bits", document.get("array"))
     if not isinstance(name, str) or name not in source.arrays:
         raise GraphError(f"{path} must name an array of the file, not {document!r:.60}")
     array = source.arrays[name]
     (wanted,) = typing.get_args(typing.get_args(expected)[1])
+    if "bits" in document:
+        array = _unpacked(array, document.get("shape"), path, source)
+        return array.view(np.bool_) if wanted is np.bool_ else _of_type(array, wanted, path)
     if wanted is np.int64 and array.dtype in _WIDTHS:
         source.spend(8 * array.size)
         return array.astype(np.int64)
+    return _of_type(array, wanted, path)
+
+
+def _of_type(array: np.ndarray[Any, Any], wanted: Any, path: str) -> np.ndarray[Any, Any]:
     if array.dtype != wanted:
         raise GraphError(f"{path} must be an array of {wanted.__name__}, not {array.dtype}")
     return array
+
+
+def _unpacked(
+    octets: np.ndarray[Any, Any], document: Json, path: str, source: Source
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return packed bits as an array of zeros and ones of the shape that the document gives."""
+    shape = decode(document, tuple[int, ...], f"{path}.shape", source)
+    n_bits = prod(shape)
+    if octets.dtype != np.uint8 or octets.ndim != 1 or min(shape, default=1) < 0:
+        raise GraphError(
+            f"{path} must be one run of octets and a shape, not {octets.dtype} and {shape!s:.60}"
+        )
+    if octets.size != -(-n_bits // 8):
+        raise GraphError(f"{path} must have {n_bits} bits in its octets, not {8 * octets.size}")
+    source.spend(n_bits)
+    bits = np.unpackbits(octets, bitorder="little")
+    if bits[n_bits:].any():
+        raise GraphError(f"{path} must have zeros behind its last bit")
+    return bits[:n_bits].reshape(shape)
 
 
 def _decode_enum(document: Json, expected: type[Enum], path: str) -> Enum:

@@ -47,7 +47,7 @@ def sums_of(graph: Graph, node: Node) -> Integers | None:
 
 
 def graph_text(graph: Graph) -> str:
-    """Print the graph, a line a node, then a line for each layer with weights, then their total."""
+    """Print the graph, a line a node, then a line for each layer with weights, and the total of several."""
     layers = [(node, weights) for node in graph.nodes if (weights := weights_of(node)) is not None]
     lines = [_weights_text(graph, node, weights) for node, weights in layers]
     return graph.text() + "".join(f"  {line}\n" for line in lines) + _total_text([w for _, w in layers])
@@ -98,21 +98,16 @@ def window_text(op: Convolution) -> str:
     if any(op.padding):
         sides = " ".join(map(str, op.padding))
         text += f", padding {sides} {'masked' if op.border == MASKED else f'of {op.border}'}"
+    if op.dilation != (1, 1):
+        text += f", dilation {op.dilation[0]}×{op.dilation[1]}"
     return text + (f", {op.groups} groups" if op.groups > 1 else "")
 
 
 def _total_text(layers: list[WeightPlanes]) -> str:
     entries = [weights.rows * weights.columns for weights in layers]
-    if not sum(entries):
+    if len(layers) < 2:
         return ""
-    averages = (
-        sum(n * bits for n, bits in zip(entries, found, strict=True)) / sum(entries)
-        for found in (
-            [weights.average_bits() for weights in layers],
-            [weights.stored_average_bits() for weights in layers],
-        )
-    )
-    bits, stored = averages
-    plural = "s" if len(layers) > 1 else ""
-    text = f"  {len(layers)} layer{plural} with {sum(entries)} weights, {bits:.3f} bits a weight"
-    return text + (f", {stored:.3f} stored\n" if stored != bits else "\n")
+    bits = sum(n * w.average_bits() for n, w in zip(entries, layers, strict=True)) / sum(entries)
+    stored = sum(n * w.stored_average_bits() for n, w in zip(entries, layers, strict=True)) / sum(entries)
+    encoded = f", {stored:.3f} stored" if stored != bits else ""
+    return f"  {len(layers)} layers with {sum(entries)} weights, {bits:.3f} bits a weight{encoded}\n"

@@ -21,7 +21,7 @@ from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ir_container import read_container, write_container
 from hbnn_hw.ops import OPS, Mvtu, Op
 from hbnn_hw.stored_weights import FORMS
-from hbnn_hw.types import Integers, TensorType
+from hbnn_hw.types import Integers, Planes, TensorType
 
 FORMAT = "hbnn_hw.ir"
 VERSION = 2
@@ -101,7 +101,21 @@ def _graph_of(document: Any, arrays: Arrays, allowance: int) -> Graph:
     low, high = (decode(entry[key], int, f"input.{key}", source) for key in ("low", "high"))
     name, input_name = (_name_of(owner["name"], "name", source) for owner in (document, entry))
     input_type = TensorType(shape, Integers(low, high))
-    return Graph(name, input_name, input_type, tuple(_node_of(item, source) for item in nodes))
+    graph = Graph(name, input_name, input_type, tuple(_node_of(item, source) for item in nodes))
+    _spend_maps(graph, source)
+    return graph
+
+
+def _spend_maps(graph: Graph, source: Source) -> None:
+    """Infer the types as the graph does, and count the activation maps that they hold, one by one."""
+    types = {graph.input_name: graph.input_type}
+    for node in graph.nodes:
+        if any(name not in types for name in node.inputs):
+            return  # The graph's own check says what is wrong.
+        types[node.name] = node.infer(*(types[name] for name in node.inputs))
+        element = types[node.name].element
+        if isinstance(element, Planes) and element.mask is not None:
+            source.spend(len(element.mask.packed))
 
 
 def _name_of(item: Any, path: str, source: Source) -> str:
@@ -126,8 +140,8 @@ def _node_of(item: Any, source: Source) -> Node:
 def from_bytes(content: bytes, name: str = "the file") -> Graph:
     """Read and check a graph.
 
-    Reading allocates at most :data:`LARGEST_EXPANSION` times the content's size (or
-    :data:`LEAST_ALLOWANCE`), and never more than :data:`LARGEST_FILE`; it writes nothing.
+    Arrays take at most :data:`LARGEST_EXPANSION` times the content's size in memory (or
+    :data:`LEAST_ALLOWANCE`), and never more than :data:`LARGEST_FILE`. Nothing is written.
 
     Raises
     ------

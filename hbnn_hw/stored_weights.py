@@ -48,9 +48,9 @@ class StoredEncoding:
     bits
         Stored bits of all planes, slice after slice.
     matrices
-        (planes, n_out, n_in) bits.
+        0/1 (planes, n_out, n_in).
     inverted
-        (planes, rows) bits; None where all are 0.
+        (planes, rows); None where no row is.
     channels
         Channels of :func:`~hbnn_hw.xor_encoding.channels_first`, if the column order is that; else 1.
     column_order
@@ -60,8 +60,8 @@ class StoredEncoding:
     layout: FlattenLayout
     n_in: int
     bits: Octets
-    matrices: Octets
-    inverted: Octets | None = None
+    matrices: Bits
+    inverted: NDArray[np.bool_] | None = None
     channels: int = 1
     column_order: NDArray[np.int64] | None = None
 
@@ -241,14 +241,13 @@ def _next_mask(form: MapForm, before: NDArray[np.bool_], stream: _BitStream) -> 
 def store_encoding(encoding: XorEncoding) -> StoredEncoding:
     """Return what a file holds of an encoding."""
     bits = [encoding.encoded_bits(plane).ravel() for plane in range(encoding.n_planes)]
-    inverted = encoding.inverted.view(np.uint8).ravel() if encoding.inverted.any() else None
     channels = _channels_of(encoding.column_order)
     return StoredEncoding(
         layout=encoding.layout,
         n_in=encoding.n_in,
         bits=_octets(bits),
-        matrices=_octets([encoding.matrices.ravel()]),
-        inverted=None if inverted is None else _octets([inverted]),
+        matrices=encoding.matrices,
+        inverted=encoding.inverted if encoding.inverted.any() else None,
         channels=channels or 1,
         column_order=None if channels else encoding.column_order,
     )
@@ -271,24 +270,18 @@ def restore_encoding(stored: StoredEncoding, n_planes: int, spend: Spend) -> Xor
         raise GraphError(f"an encoding must have extents from 1, not {layout}, {n_in}, {stored.channels}")
     n_bits = layout.n_slices * n_in
     # The stored bits and what they decode to, each with an octet for a bit.
-    spend(n_planes * (n_bits + n_in * layout.n_out) + layout.n_slices * (n_in + layout.n_out))
-    bits, matrices = _BitStream(stored.bits), _BitStream(stored.matrices)
-    inverted = _BitStream(stored.inverted)
-    shape = (n_planes, layout.rows)
-    encoding = XorEncoding(
-        words=np.stack([pack(bits.take(n_bits)) for _ in range(n_planes)]),
-        matrices=matrices.take(n_planes * layout.n_out * n_in).reshape(n_planes, layout.n_out, n_in),
+    spend(n_planes * n_bits + layout.n_slices * (n_in + layout.n_out))
+    bits = _BitStream(stored.bits)
+    words = np.stack([pack(bits.take(n_bits)) for _ in range(n_planes)])
+    bits.finish()
+    upright = np.zeros((n_planes, layout.rows), np.bool_)
+    return XorEncoding(
+        words=words,
+        matrices=stored.matrices,
         layout=layout,
-        inverted=(
-            np.zeros(shape, np.bool_)
-            if stored.inverted is None
-            else inverted.take(n_planes * layout.rows).view(np.bool_).reshape(shape)
-        ),
+        inverted=upright if stored.inverted is None else stored.inverted,
         column_order=_order_of(stored),
     )
-    for stream in (bits, matrices, inverted):
-        stream.finish()
-    return encoding
 
 
 def _order_of(stored: StoredEncoding) -> NDArray[np.int64] | None:

@@ -10,6 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from hbnn_hw.errors import RangeError, ShapeError
 
+LARGEST_MASK = 1 << 26
+"""Entries of the largest activation map: types are inferred from files, which may promise anything."""
+
+
+def check_mask_size(n_entries: int) -> None:
+    """Raise RangeError before an activation map is made that would be too large."""
+    if n_entries > LARGEST_MASK:
+        raise RangeError(f"an activation map must have at most {LARGEST_MASK} entries, not {n_entries}")
+
 
 @dataclass(frozen=True, slots=True)
 class PlaneMask:
@@ -29,7 +38,9 @@ class PlaneMask:
     @classmethod
     def of(cls, present: ArrayLike) -> PlaneMask | None:
         """Pack an array (planes, *shape) of 0 and 1; None if every element has every plane."""
-        array = np.asarray(present).astype(bool)
+        array = np.asarray(present)
+        check_mask_size(array.size)
+        array = array.astype(bool)
         if array.all():
             return None
         return cls(array.shape, np.packbits(array, bitorder="little").tobytes())

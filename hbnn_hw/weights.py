@@ -277,6 +277,13 @@ class WeightPlanes:
         magnitudes.flags.writeable = False
         return magnitudes
 
+    def row_sums(self) -> NDArray[np.int64]:
+        """Sum of each row's integers, ``sum_j W[r, j]``: int64 (rows,), without unpacking anything."""
+        sums: NDArray[np.int64] = (
+            self.coefficient_table() * (2 * popcount(self.bits) - self.plane_populations())
+        ).sum(axis=0)
+        return sums
+
     def row_offsets(self, plane_scales: Sequence[int]) -> NDArray[np.int64]:
         """Constant K with ``dot = 2 * agreement - K``: int64 (rows,).
 

@@ -296,5 +296,5 @@ class XorEncoding:
     def _decode_plane(self, plane: int) -> Bits:
         bits = self.layout.arranged(decode(self.encoded_bits(plane), self.matrices[plane]))
         if self.column_order is not None:
-            bits = bits[:, self.column_order]
+            bits = np.take(bits, self.column_order, axis=1)
         return bits ^ self.inverted[plane, :, np.newaxis]

@@ -16,8 +16,9 @@ HARDWARE_OPS = sorted(name for name, op in OPS.items() if issubclass(op, Hardwar
 TORCH_FOLDERS = {"nn", "capture"}
 
 FORBIDDEN = {
-    "ops": {"passes", "backends", "verify", "estimate", "report", "nn", "capture"},
-    "passes": {"backends", "verify", "estimate", "report", "nn", "capture"},
+    "ops": {"analysis", "passes", "backends", "verify", "estimate", "report", "nn", "capture"},
+    "analysis": {"passes", "backends", "verify", "estimate", "report", "nn", "capture"},
+    "passes": {"analysis", "backends", "verify", "estimate", "report", "nn", "capture"},
     "backends": {"estimate", "report", "nn", "capture"},
     "verify": {"estimate", "report", "nn", "capture"},
     "estimate": {"report", "nn", "capture"},

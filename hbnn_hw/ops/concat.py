@@ -8,7 +8,7 @@ import numpy as np
 
 from hbnn_hw.errors import ShapeError
 from hbnn_hw.ops.base import Array, Tensor, UnemittedOp, integers_of, range_of
-from hbnn_hw.types import Element, Integers, PlaneMask, Planes, TensorType
+from hbnn_hw.types import Element, Integers, PlaneMask, Planes, TensorType, check_mask_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,9 @@ def _joined(inputs: tuple[TensorType, ...]) -> Element:
     if len(planes) < len(inputs) or any(element.scales != planes[0].scales for element in planes):
         ranges = [range_of(value) for value in inputs]
         return Integers(min(r.low for r in ranges), max(r.high for r in ranges))
+    if all(element.mask is None for element in planes):
+        return Planes(planes[0].scales)
+    check_mask_size(planes[0].n_planes * sum(value.n_elements for value in inputs))
     masks = [_mask(element, value) for element, value in zip(planes, inputs, strict=True)]
     return Planes(planes[0].scales, PlaneMask.of(np.concatenate(masks, axis=-1)))
 

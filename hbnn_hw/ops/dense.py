@@ -63,7 +63,7 @@ def weighted_range(weights: WeightPlanes, element: Element, border: int | None =
     low, high = element.low, element.high
     if border is not None:
         low, high = min(low, border), max(high, border)
-    magnitudes, sums = weights.row_magnitudes(), weights.values().sum(axis=1)
+    magnitudes, sums = weights.row_magnitudes(), weights.row_sums()
     positive, negative = (magnitudes + sums) // 2, (magnitudes - sums) // 2
     lowest, highest = positive * low - negative * high, positive * high - negative * low
     return _within_limit(Integers(int(lowest.min()), int(highest.max())))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hbnn_hw.errors import ShapeError
 from hbnn_hw.ops.base import Array, Tensor, UnemittedOp, integers_of
@@ -12,12 +13,12 @@ from hbnn_hw.types import Element, Integers, PlaneMask, Planes, Reals, TensorTyp
 from hbnn_hw.windows import check_sizes, output_sides, seen_by
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MaxPool(UnemittedOp):
     """``y[r, c, k] = max_{i, j} x[r * stride + i, c * stride + j, k]``, whatever kind of number x is.
 
     Rows and columns that no whole window reaches are left out, as PyTorch does. What lies outside the image
-    is no number and never the maximum. On one bipolar plane the maximum is an OR.
+    is no number and never chosen. On one bipolar plane the maximum is an OR, and the minimum an AND.
 
     Attributes
     ----------
@@ -26,11 +27,15 @@ class MaxPool(UnemittedOp):
     padding
         Pixels around the image (top, bottom, left, right), from 0; fewer than the kernel has, so that every
         window sees a pixel.
+    smallest
+        bool (channels,): channels that take the minimum instead, because they fall where what was pooled
+        before rose; None where all take the maximum.
     """
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     padding: tuple[int, ...] = (0, 0, 0, 0)
+    smallest: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         check_sizes("the window", self.kernel, 2, 1)
@@ -40,10 +45,19 @@ class MaxPool(UnemittedOp):
             raise ShapeError(
                 f"the padding {self.padding} of max-pooling must be smaller than its window {self.kernel}"
             )
+        if self.smallest is not None and (self.smallest.dtype != np.bool_ or self.smallest.ndim != 1):
+            raise ShapeError(
+                f"which channels take the minimum must be bool (channels,), "
+                f"not {self.smallest.dtype} {self.smallest.shape}"
+            )
 
     def _sides(self, source: TensorType) -> tuple[int, int]:
         if len(source.shape) != 3:
             raise ShapeError(f"max-pooling needs an image (rows, columns, channels), not {source.shape}")
+        if self.smallest is not None and self.smallest.shape != source.shape[2:]:
+            raise ShapeError(
+                f"a pooling of {len(self.smallest)} channels does not fit an image {source.shape}"
+            )
         return output_sides((source.shape[0], source.shape[1]), self.kernel, self.stride, self.padding)
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -73,19 +87,19 @@ class MaxPool(UnemittedOp):
         if isinstance(element, Planes) and isinstance(self._element(element, sides), Planes):
             return self._largest_planes(source, element, sides)
         data = source.data if isinstance(element, Reals) else integers_of(source)
-        framed = self._framed(data, _lowest(data))
+        framed = self._framed(self._turned(data), _lowest(data))
         first, *others = (
             seen_by(framed, position, self.stride, sides) for position in np.ndindex(*self.kernel)
         )
         best = first
         for seen in others:
             best = np.maximum(best, seen)
-        return np.ascontiguousarray(best)
+        return np.ascontiguousarray(self._turned(best))
 
     def _largest_planes(self, source: Tensor, element: Planes, sides: tuple[int, int]) -> Array:
         """Take the planes of the largest value, window element by window element."""
         bits = self._framed(source.data, 0)
-        values = self._framed(element.values(source.data), -element.largest - 1)
+        values = self._framed(self._turned(element.values(source.data)), -element.largest - 1)
         best, largest = (None, None)
         for position in np.ndindex(*self.kernel):
             seen = seen_by(bits, position, self.stride, sides)
@@ -97,6 +111,10 @@ class MaxPool(UnemittedOp):
             largest = np.maximum(largest, value)
         assert best is not None
         return np.ascontiguousarray(best)
+
+    def _turned(self, values: Array) -> Array:
+        """Turn the sign of the channels that take the minimum, so that it is their largest number."""
+        return values if self.smallest is None else np.where(self.smallest, -values, values)
 
     def _framed(self, image: Array, value: float) -> Array:
         """Put ``value`` around images (..., rows, columns, channels)."""

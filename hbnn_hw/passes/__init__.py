@@ -7,15 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph
+from hbnn_hw.ops import Quantize, Sign
+from hbnn_hw.passes.exchange_pools import exchange_pools
+from hbnn_hw.passes.fold_padding import fold_padding
 from hbnn_hw.passes.fold_thresholds import fold_thresholds
 from hbnn_hw.passes.fuse_mvtu import fuse_mvtu
 from hbnn_hw.passes.hoist_signs import hoist_signs
+from hbnn_hw.passes.prune_planes import prune_planes
 from hbnn_hw.passes.schedule import FoldingRequest, LayerFolding, schedule
 
 Pass = Callable[[Graph], Graph]
 
-PIPELINE: tuple[Pass, ...] = (hoist_signs, fold_thresholds, fuse_mvtu)
+PIPELINE: tuple[Pass, ...] = (
+    fold_padding,
+    prune_planes,
+    hoist_signs,
+    fold_thresholds,
+    exchange_pools,
+    fuse_mvtu,
+)
 """The passes that need no choice of the user's; :func:`schedule` follows them."""
 
 
@@ -31,23 +43,43 @@ def lower(graph: Graph, request: FoldingRequest | None = None) -> Graph:
         The captured graph.
     request
         PE, SIMD and unrolling; the default folds every layer to at most 16 × 16.
+
+    Raises
+    ------
+    GraphError
+        Naming all quantizers of real numbers that could not become integer thresholds.
     """
     graph.check()
     for step in PIPELINE:
         graph = step(graph)
         graph.check()
+    _check_no_reals_inside(graph)
     graph = schedule(graph, request or FoldingRequest())
     graph.check()
     return graph
+
+
+def _check_no_reals_inside(graph: Graph) -> None:
+    """Raise GraphError if bits are still made of real numbers, which then stand inside the network."""
+    left = [node for node in graph.nodes if isinstance(node.op, Sign | Quantize)]
+    if left:
+        names = ", ".join(f"'{node.name}' ({type(node.op).__name__} of '{node.inputs[0]}')" for node in left)
+        raise GraphError(
+            f"{names} must read integers, or the affine or piecewise affine of integers, not other reals: "
+            "put what stands between, such as a pooling, in front of the affine"
+        )
 
 
 __all__ = [
     "PIPELINE",
     "FoldingRequest",
     "LayerFolding",
+    "exchange_pools",
+    "fold_padding",
     "fold_thresholds",
     "fuse_mvtu",
     "hoist_signs",
     "lower",
+    "prune_planes",
     "schedule",
 ]

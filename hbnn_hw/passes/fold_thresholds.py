@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hbnn_hw.errors import RangeError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.lowering.bisection import Codes, bisect_thresholds
 from hbnn_hw.ops import Affine, PiecewiseAffine, Quantize, Sign, Tensor, Threshold
 from hbnn_hw.ops.base import range_of
-from hbnn_hw.types import Reals, TensorType
+from hbnn_hw.pieces import ends_of_pieces
+from hbnn_hw.types import Integers, Reals, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,29 @@ def _codes_of(chain: _Chain, source: TensorType) -> Codes:
     return codes
 
 
+def _check_monotone(chain: _Chain, codes: Codes, reached: Integers) -> None:
+    """Raise RangeError if codes both rise and fall; within one piece of the affine they cannot."""
+    affine = chain.affine.op if chain.affine is not None else None
+    if not isinstance(affine, PiecewiseAffine):
+        return
+    ends = np.sort(ends_of_pieces(reached.low, reached.high, affine.knees), axis=0)
+    steps = np.diff(codes(ends), axis=0)
+    both = (steps > 0).any(axis=0) & (steps < 0).any(axis=0)
+    if both.any():
+        raise RangeError(
+            f"'{chain.quantizer.name}': the codes of a channel must only rise or only fall with the integers "
+            f"of '{chain.source}', but channel {int(np.argmax(both))} does both; round to integers with a "
+            "rescaling first"
+        )
+
+
 def _threshold_node(graph: Graph, chain: _Chain) -> Node:
     source = graph.types[chain.source]
     reached, channels, quantizer = range_of(source), source.shape[-1], chain.quantizer.op
     levels = len(quantizer.boundaries) if isinstance(quantizer, Quantize) else 1
-    found = bisect_thresholds(_codes_of(chain, source), reached.low, reached.high, channels, levels)
+    codes = _codes_of(chain, source)
+    _check_monotone(chain, codes, reached)
+    found = bisect_thresholds(codes, reached.low, reached.high, channels, levels)
     if isinstance(quantizer, Quantize):
         found = replace(found, scales=quantizer.scales, mask=quantizer.mask)
     return Node(chain.quantizer.name, Threshold(thresholds=found), (chain.source,))

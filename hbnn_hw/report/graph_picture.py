@@ -9,10 +9,10 @@ from hbnn_hw.inspection import sums_of, weights_of, window_text
 from hbnn_hw.ops import Convolution
 from hbnn_hw.templating import render
 
-BOX_WIDTH, LINE_HEIGHT = 250, 16
+BOX_WIDTH, LINE_HEIGHT = 280, 16
 GAP, ROW_GAP, LANE = 34, 40, 14
 MARGIN = 16
-CHARACTERS = 38
+CHARACTERS = 44
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,15 @@ def _fitting(text: str) -> str:
 
 def box_text(graph: Graph, node: Node) -> tuple[str, ...]:
     """Return the lines of a node: operator, type of its value, weights and the range of their sums."""
-    name = type(node.op).__name__
-    window = f", {window_text(node.op)}" if isinstance(node.op, Convolution) else ""
-    lines = [f"{name}{window}", type_text(graph.types[node.name])]
-    weights = weights_of(node)
+    element, weights = graph.types[node.name].element, weights_of(node)
+    lines = [type(node.op).__name__, type_text(graph.types[node.name])]
+    if isinstance(node.op, Convolution):
+        lines.insert(1, window_text(node.op))
     if weights is not None:
         lines.append(f"{weights.rows} × {weights.columns} weights of {weights.average_bits():.2f} bits")
         if weights.encoding is not None:
             lines.append(f"stored in {weights.stored_average_bits():.2f} bits")
-    if (sums := sums_of(graph, node)) is not None:
+    if (sums := sums_of(graph, node)) is not None and sums != element:
         lines.append(f"sums {sums.low}…{sums.high}")
     return tuple(map(_fitting, lines))
 
@@ -122,33 +122,32 @@ def _lanes(edges: list[tuple[str, str]], steps: dict[str, int]) -> dict[tuple[st
     return lanes
 
 
-def _arrow(source: Box, target: Box, lane: int | None) -> str:
-    """Straight down or around a corner; beside all boxes where rows lie between."""
+def _arrow(source: Box, target: Box, number: int, lane: int | None) -> str:
+    """Straight down or around a corner, the inputs of a node side by side; on a lane beside all boxes."""
     start, end = f"M{source.middle} {source.bottom}", f"V{target.y - 2}"
+    entry = min(target.middle + number * LANE, target.x + BOX_WIDTH - LANE)
     if lane is not None:
-        turn = source.bottom + 8
-        # Into the box from above, beside the arrow of the row before.
-        beside = target.middle + 24
-        return f"{start}V{turn}H{lane}V{target.y - 18}H{beside}{end}"
-    if source.middle == target.middle:
+        return f"{start}V{source.bottom + 8}H{lane}V{target.y - 18}H{entry}{end}"
+    if source.middle == entry:
         return f"{start}{end}"
-    return f"{start}V{target.y - 18}H{target.middle}{end}"
+    return f"{start}V{target.y - 18}H{entry}{end}"
 
 
 def graph_picture(graph: Graph) -> GraphPicture:
     """Lay out the picture of any graph, captured or lowered, with branches or without."""
     steps = _steps(graph)
     boxes = _boxes(graph, steps)
-    edges = [(source, node.name) for node in graph.nodes for source in node.inputs]
-    lanes = _lanes(edges, steps)
+    edges = [(source, node.name, i) for node in graph.nodes for i, source in enumerate(node.inputs)]
+    lanes = _lanes([(source, target) for source, target, _ in edges], steps)
     right = max(box.x for box in boxes.values()) + BOX_WIDTH
     arrows = tuple(
         _arrow(
             boxes[source],
             boxes[target],
+            number,
             right + (lanes[source, target] + 1) * LANE if (source, target) in lanes else None,
         )
-        for source, target in edges
+        for source, target, number in edges
     )
     width = right + (max(lanes.values(), default=-1) + 1) * LANE + MARGIN
     height = max(box.bottom for box in boxes.values()) + MARGIN

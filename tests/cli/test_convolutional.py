@@ -51,6 +51,21 @@ def test_inspect_prints_the_network(hbnn, checkpoint, tmp_path):
     assert "3×3 kernel, padding 1 1 1 1 of -1\n" in done.out
 
 
+def test_inspect_draws_the_network(hbnn, checkpoint, tmp_path):
+    done = hbnn("inspect", checkpoint, "--draw", tmp_path / "graph.svg")
+    assert done.code == 0, done.err
+    assert "conv2: 16 × 72, " in done.out
+    drawing = (tmp_path / "graph.svg").read_text(encoding="utf-8")
+    assert drawing.startswith("<svg ")
+    assert drawing.count("<rect") == 2 + done.out.count(" = ")
+
+
+def test_a_drawing_that_cannot_be_written_is_an_error_without_a_traceback(hbnn, checkpoint, tmp_path):
+    done = hbnn("inspect", checkpoint, "--draw", tmp_path)
+    assert done.code == 2
+    assert "error: cannot write" in done.err
+
+
 def test_export_refuses_before_anything_is_written(hbnn, checkpoint, tmp_path):
     done = hbnn("export", checkpoint, "-o", tmp_path / "out")
     assert done.code == 2

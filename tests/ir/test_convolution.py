@@ -285,7 +285,7 @@ def lowered():
 
 
 REFUSAL = (
-    r"no back end emits 'image' \(Unflatten\), 'conv0' \(Convolution\), 'pool0' \(MaxPool\), "
+    r"no back end emits 'image' \(Unflatten\), 'conv0' \(Convolution\), 'sign0' \(MaxPool\), "
     r"'flatten' \(Flatten\) yet; 'evaluate' and 'inspect' work"
 )
 

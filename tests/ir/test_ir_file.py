@@ -3,12 +3,14 @@
 import hashlib
 import io
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from hbnn_hw import ir_file
 from hbnn_hw.codec import Source, decode, encode
@@ -37,7 +39,7 @@ def test_the_bytes_of_a_known_graph_do_not_change():
     assert hashlib.sha256(content).hexdigest() == GOLDEN_DIGEST
 
 
-GOLDEN_DIGEST = "2b1a16fe0dcfb25441d45ed972dc1c956c0cb213dd21a2864faccd90447f6401"
+GOLDEN_DIGEST = "67e2d68b44a6f3093e711b7a6203b0a0aa49850a6832ef13c1adf8c156151a20"
 
 
 FILES = Path(__file__).parent / "files"
@@ -78,6 +80,39 @@ def test_thresholds_are_stored_in_the_narrowest_width_and_come_back_as_they_were
     again = decode(document, Thresholds, "t", Source(arrays, {}, 1 << 10))
     assert again.table.dtype == np.int64
     assert again.table.tolist() == table
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8])
+def test_zeros_and_ones_are_stored_as_bits_and_come_back_in_their_type_and_shape(dtype):
+    @dataclass
+    class Holder:
+        bits: NDArray[np.bool_] if dtype is np.bool_ else NDArray[np.uint8]
+
+    arrays = {}
+    bits = np.random.default_rng(0).integers(0, 2, (2, 3, 7)).astype(dtype)
+    document = encode(Holder(bits), "h", arrays)
+    assert arrays["h.bits.npy"].nbytes == 6
+    again = decode(document, Holder, "h", Source(arrays, {}, 42)).bits
+    assert again.dtype == dtype
+    assert np.array_equal(again, bits)
+    with pytest.raises(GraphError, match="larger in memory"):
+        decode(document, Holder, "h", Source(arrays, {}, 41))
+
+
+@pytest.mark.parametrize(
+    ("shape", "octets", "message"),
+    [
+        ([9], [255], "must have 9 bits in its octets, not 8"),
+        ([-1, -8], [255], "one run of octets and a shape"),
+        ([7], [255], "zeros behind its last bit"),
+        ([1 << 40, 1 << 40], [255], "bits in its octets, not 8"),
+        (None, [255], "must be a list"),
+    ],
+)
+def test_bits_that_do_not_fit_their_shape_are_refused(shape, octets, message):
+    source = Source({"a": np.array(octets, dtype=np.uint8)}, {}, 1000)
+    with pytest.raises(GraphError, match=message):
+        decode({"bits": "a", "shape": shape}, NDArray[np.bool_], "a", source)
 
 
 def test_fields_at_their_default_are_left_out_and_come_back():

@@ -58,6 +58,7 @@ def test_counts_and_magnitudes_are_those_of_the_plain_matrix(seed, rows, columns
         int((bit_map == bits).sum()) for bits in range(len(coefficients) + 1)
     ]
     assert np.array_equal(weights.row_magnitudes(), np.abs(weights.values()).sum(axis=1))
+    assert np.array_equal(weights.row_sums(), weights.values().sum(axis=1))
 
 
 @given(st.integers(0, 10_000), st.integers(1, 9), st.integers(1, 140), st.integers(1, 3))

@@ -9,7 +9,7 @@ import pytest
 
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.inspection import graph_text
-from hbnn_hw.ops import Affine, Op
+from hbnn_hw.ops import Affine, Dense, Op
 from hbnn_hw.passes import lower
 from hbnn_hw.report.graph_picture import BOX_WIDTH, graph_picture, graph_svg
 from hbnn_hw.types import Integers, TensorType
@@ -101,6 +101,11 @@ def test_the_drawing_is_well_formed_and_always_the_same(name):
     assert graph_svg(GRAPHS[name]) == text
 
 
+def test_a_node_that_reads_a_value_twice_has_two_arrows_side_by_side():
+    *_, one, other = graph_picture(branching()).arrows
+    assert one != other
+
+
 def test_names_are_text_whatever_they_hold():
     graph = branching()
     hostile = "</text><script>alert(1)</script>"
@@ -134,7 +139,19 @@ def test_the_text_tells_encoding_row_coefficients_sums_and_the_total():
         "1.600 stored bits a weight (XOR of 8 to 10, order paper), "
         f"sums {-largest}…{largest}\n" in text
     )
-    assert text.endswith("  1 layer with 80 weights, 2.000 bits a weight, 1.600 stored\n")
+
+
+def test_the_text_ends_with_the_total_of_several_layers():
+    """280 weights of 0.8 stored bits each, and 12 of one bit."""
+    encoding, _ = paper_encoding(4, 70)
+    graph = random_mlp(3, (70, 4, 3))
+    nodes = [
+        replace(node, op=Dense(weights=WeightPlanes.from_encoding(encoding))) if node.name == "fc1" else node
+        for node in graph.nodes
+    ]
+    text = graph_text(replace(graph, nodes=tuple(nodes)))
+    stored = (280 * 0.8 + 12) / 292
+    assert text.endswith(f"  2 layers with 292 weights, 1.000 bits a weight, {stored:.3f} stored\n")
 
 
 def test_a_graph_without_weights_has_no_total():

@@ -32,7 +32,7 @@ from hbnn_hw.ops import (
     WidthConverter,
 )
 from hbnn_hw.ops.base import Array
-from hbnn_hw.types import Integers, Planes, TensorType
+from hbnn_hw.types import Integers, Planes, Reals, TensorType
 from hbnn_hw.weights import WeightPlanes
 from hbnn_hw.windows import output_sides, seen_by
 
@@ -182,12 +182,20 @@ def _threshold(op: Threshold, source: TensorType, result: TensorType, kernel_of:
 
 def _max_pool(op: MaxPool, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
     del kernel_of
-    if not knows_all(op, "kernel", "stride") or len(source.shape) != 3 or not has_numbers(source):
+    known = knows_all(op, "kernel", "stride", "padding", "smallest")
+    if not known or len(source.shape) != 3 or not has_numbers(source):
         return None
-    columns = output_sides((source.shape[0], source.shape[1]), (1, op.kernel[1]), (1, op.stride[1]))
+    assert not isinstance(source.element, Reals)
+    top, bottom, left, right = op.padding
+    rows = source.shape[0] + top + bottom
+    columns = output_sides((rows, source.shape[1] + left + right), (1, op.kernel[1]), (1, op.stride[1]))
     sides = (result.shape[0], result.shape[1])
+    never = -largest_of(source.element) - 1
 
-    def maximum(image: Array) -> Array:
+    def maximum(image: Array, never: int) -> Array:
+        if any(op.padding):
+            frame = [(0, 0)] * (image.ndim - 3) + [(top, bottom), (left, right), (0, 0)]
+            image = np.pad(image, frame, constant_values=never)
         # First along the columns, then along the rows: fewer comparisons than of whole windows.
         best = seen_by(image, (0, 0), (1, op.stride[1]), columns)
         for j in range(1, op.kernel[1]):
@@ -199,8 +207,14 @@ def _max_pool(op: MaxPool, source: TensorType, result: TensorType, kernel_of: Ke
         return np.ascontiguousarray(best)
 
     if isinstance(source.element, Planes) and source.element.n_planes == 1:
-        return lambda x: Value(result, data=maximum(x.data()))
-    return lambda x: Value(result, numbers=maximum(x.numbers()))
+        if op.smallest is None:
+            return lambda x: Value(result, data=maximum(x.data(), 0))
+        flips = op.smallest.view(np.uint8)
+        return lambda x: Value(result, data=maximum(x.data() ^ flips, 0) ^ flips)
+    if op.smallest is None:
+        return lambda x: Value(result, numbers=maximum(x.numbers(), never))
+    signs = np.where(op.smallest, -1, 1).astype(float_type(largest_of(source.element)))
+    return lambda x: Value(result, numbers=maximum(x.numbers() * signs, never) * signs)
 
 
 def _encode(op: EncodeBitPlanes, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
