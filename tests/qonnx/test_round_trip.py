@@ -13,6 +13,7 @@ from hbnn_hw.capture import capture
 from hbnn_hw.capture.qonnx import read_bytes
 from hbnn_hw.errors import CaptureError, HbnnError
 from hbnn_hw.nn import Method, Padding
+from hbnn_hw.nn.tracing.trace import trace
 from hbnn_hw.ops import SignOfZero
 from hbnn_hw.passes import lower
 from models.networks import Activations, Plan, Scope, cnv, lfc, paper_spec, resnet20
@@ -30,22 +31,21 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-def captured(network, n_features, method=Method.BNN, bits=8, n=6, shape=None, **options):
+def captured(network, n_features, method=Method.BNN, bits=8, n=3, **options):
     """A network of the papers with random weights and statistics, as a captured graph, and its codes."""
     codes = random_codes(n, n_features, bits)
-    example = torch.from_numpy(codes if shape is None else codes.reshape(n, *shape))
-    plan = Plan(method=method, padding=Padding.MINUS_ONE, scope=Scope.ALL, **options)
-    model = hnn.convert(network, paper_spec(network, example[:2], plan))
-    if shape is not None:
-        model = hnn.trace(model, example[:2])
-    lived_in(model, example.numpy())
-    hnn.calibrate_activations(model, [example])
-    return capture(hnn.deploy(model, input_shape=shape), "network"), codes
+    padding = Padding.MASKED if "activations" in options else Padding.MINUS_ONE
+    plan = Plan(method=method, padding=padding, scope=Scope.ALL, **options)
+    model = hnn.convert(network, paper_spec(network, torch.from_numpy(codes[:2]), plan))
+    model = lived_in(model, codes)
+    hnn.calibrate_activations(model, [torch.from_numpy(codes)])
+    traced = trace(model, torch.from_numpy(codes[:2].astype(np.uint8)))
+    return capture(hnn.deploy(traced), "network"), codes
 
 
 def test_lfc_at_full_width():
     torch.manual_seed(1)
-    graph, codes = captured(lfc(), 784, bits=1)
+    graph, codes = captured(lfc(input_bits=8), 784, n=6)
     again = assert_round_trip(graph, codes)
     assert [type(node.op).__name__ for node in lower(again.graph).nodes].count("Mvtu") == 4
 
@@ -53,14 +53,14 @@ def test_lfc_at_full_width():
 @pytest.mark.parametrize("method", [Method.BNN, Method.HBNN, Method.SLB, Method.FLEXOR])
 def test_cnv(method):
     torch.manual_seed(2)
-    assert_round_trip(*captured(cnv(width=1 / 16), 3072, method, n=3))
+    assert_round_trip(*captured(cnv(width=1 / 16), 3072, method))
 
 
 @pytest.mark.parametrize("method", [Method.BNN, Method.HBNN])
 def test_a_residual_network(method):
     torch.manual_seed(3)
     network = resnet20(width=1 / 4, image_shape=(3, 16, 16), prelu=method is Method.HBNN)
-    graph, codes = captured(network, 768, method, n=3, shape=(3, 16, 16))
+    graph, codes = captured(network, 768, method)
     assert sum(type(node.op).__name__ == "Add" for node in graph.nodes) >= 9
     assert_round_trip(graph, codes)
 
@@ -68,7 +68,7 @@ def test_a_residual_network(method):
 def test_heterogeneous_activations_of_channels():
     torch.manual_seed(4)
     graph, codes = captured(
-        cnv(width=1 / 16), 3072, Method.HBNN, n=3, activations=Activations.CHANNEL, activation_bits=1.4
+        cnv(width=1 / 16), 3072, Method.HBNN, activations=Activations.CHANNEL, activation_bits=1.4
     )
     assert_round_trip(graph, codes)
 
