@@ -37,7 +37,7 @@ def assert_same_numbers(found, expected):
 
 
 def assert_round_trip(graph, codes):
-    """Hold IR -> QONNX -> executor, and IR -> QONNX -> IR -> golden, against golden; return the file's model."""
+    """Hold IR -> QONNX -> executor, and IR -> QONNX -> IR -> golden, against golden; return what was read."""
     expected = GoldenModel(graph).value(codes)
     assert len(np.unique(expected, axis=0)) > 1, "a network that answers everything alike proves nothing"
     written = export(graph, batch=len(codes))

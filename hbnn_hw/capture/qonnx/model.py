@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hbnn_hw.capture.names import identifier
 from hbnn_hw.capture.qonnx.activations import planes_stage, quantizer_of
-from hbnn_hw.capture.qonnx.constants import fold
+from hbnn_hw.capture.qonnx.constants import FOLDERS, fold
 from hbnn_hw.capture.qonnx.handlers import CHOICES, HANDLERS, QUANTIZERS, REMEDIES
 from hbnn_hw.capture.qonnx.lowering import LARGEST_VALUE, Layer, Lowering
 from hbnn_hw.capture.qonnx.quantizers import WIDEST, WIDEST_WEIGHT, Quantizer, Uniform
@@ -155,7 +155,7 @@ def _needed(onnx: OnnxGraph) -> tuple[list[OnnxNode], str, list[str]]:
 
 def _check_supported(nodes: Sequence[OnnxNode]) -> None:
     """Raise CaptureError, naming all of them, if nodes have no handler."""
-    offenders = [node for node in nodes if node.kind not in HANDLERS and node.kind != "Constant"]
+    offenders = [node for node in nodes if node.kind not in HANDLERS and node.kind not in FOLDERS]
     if not offenders:
         return
     listed = "".join(
@@ -280,5 +280,7 @@ def _walk(lowering: Lowering, nodes: list[OnnxNode], tensors: dict[str, Tensor])
 
 def _handled(lowering: Lowering, node: OnnxNode, inputs: tuple[Tensor | None, ...]) -> Tensor:
     if any(isinstance(value, Value) for value in inputs):
+        if node.kind not in HANDLERS:
+            raise CaptureError(f"{node.title} can only be computed of constants")
         return HANDLERS[node.kind](lowering, Layer(node, inputs))
     return fold(node, [value for value in inputs if isinstance(value, Constant)])

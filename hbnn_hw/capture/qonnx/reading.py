@@ -152,7 +152,7 @@ def parse(content: bytes, name: str, title: str = "the file") -> OnnxGraph:
 
 def _graph(model: onnx.ModelProto, name: str) -> OnnxGraph:
     graph = model.graph
-    constants = {tensor.name: _array(tensor) for tensor in graph.initializer}
+    constants = {_text(tensor.name): _array(tensor) for tensor in graph.initializer}
     if len(graph.sparse_initializer):
         raise CaptureError("sparse initializers are not supported; write dense ones")
     inputs = [value for value in graph.input if value.name not in constants]
@@ -163,21 +163,27 @@ def _graph(model: onnx.ModelProto, name: str) -> OnnxGraph:
     nodes = tuple(_node(node) for node in graph.node)
     _check_order(nodes, {inputs[0].name, *constants})
     datatypes = {
-        annotation.tensor_name: entry.value
+        _text(annotation.tensor_name): _text(entry.value)
         for annotation in graph.quantization_annotation
         for entry in annotation.quant_parameter_tensor_names
         if entry.key == "finn_datatype"
     }
-    return OnnxGraph(name, nodes, constants, _input(inputs[0], datatypes), graph.output[0].name)
+    return OnnxGraph(name, nodes, constants, _input(inputs[0], datatypes), _text(graph.output[0].name))
 
 
 def _node(node: onnx.NodeProto) -> OnnxNode:
-    attributes = {attribute.name: _attribute(attribute) for attribute in node.attribute}
+    attributes = {_text(attribute.name): _attribute(attribute) for attribute in node.attribute}
     if not node.output:
         raise CaptureError(f"'{node.name}' ({node.op_type}) must have an output")
-    return OnnxNode(
-        node.name or node.output[0], node.op_type, tuple(node.input), tuple(node.output), attributes
-    )
+    inputs, outputs = (tuple(_text(name) for name in names) for names in (node.input, node.output))
+    return OnnxNode(_text(node.name) or outputs[0], _text(node.op_type), inputs, outputs, attributes)
+
+
+def _text(value: object) -> str:
+    """Return a name; protobuf gives bytes where a file holds no valid text."""
+    if not isinstance(value, str):
+        raise CaptureError(f"every name must be valid UTF-8 text, not {value!r:.60}")
+    return value
 
 
 def _check_order(nodes: Iterable[OnnxNode], known: set[str]) -> None:
@@ -239,4 +245,4 @@ def _input(value: onnx.ValueInfoProto, datatypes: Mapping[str, str]) -> OnnxInpu
             "set its shape, for example with onnx.tools.update_model_dims"
         )
     stored = _STORED.get(onnx.TensorProto.DataType.Name(kind.elem_type))
-    return OnnxInput(value.name, shape, datatypes.get(value.name, stored))
+    return OnnxInput(_text(value.name), shape, datatypes.get(value.name, stored))
