@@ -76,47 +76,32 @@ def _fewest_digits(values: NDArray[np.int64], n_digits: int) -> NDArray[np.int8]
     return digits
 
 
-def share_coefficients(weights: WeightPlanes, row_coefficients: NDArray[np.int64]) -> WeightPlanes:
+def share_coefficients(weights: WeightPlanes) -> WeightPlanes:
     """Write planes whose coefficient differs from row to row as planes with one coefficient each.
 
     A coefficient needs as many planes as one row has it in at most; rows that do not have it are masked.
     Where the binary digits of the values need fewer planes, they are taken: :func:`planes_of_integers`.
-
-    Parameters
-    ----------
-    weights
-        Signs and masks of the planes; a plane's own coefficient multiplies those of its rows.
-    row_coefficients
-        int64 (planes, rows), from 0; a row has no part in a plane of which its coefficient is 0.
+    The encoding of encoded weights is lost, because it does not tell the new planes.
 
     Returns
     -------
     WeightPlanes
-        The matrix ``sum_p coefficients[p] * row_coefficients[p, r] * s_p[r, j]``.
+        The same matrix; the same object if all rows of a plane share a coefficient already.
 
     Raises
     ------
-    ShapeError
-        If the coefficients do not fit the planes.
     RangeError
-        If one is negative, or a weight could reach 2**31.
+        If a weight could reach 2**31.
     """
-    expected = (weights.n_planes, weights.rows)
-    if row_coefficients.dtype != np.int64 or row_coefficients.shape != expected:
-        raise ShapeError(
-            f"row coefficients must be int64 (planes, rows) = {expected}, "
-            f"not {row_coefficients.dtype} {row_coefficients.shape}"
-        )
-    if not 0 <= int(row_coefficients.min()) <= int(row_coefficients.max()) < INTEGER_LIMIT:
-        raise RangeError("row coefficients must lie in 0 … 2**31 - 1")
-    table = row_coefficients * np.asarray(weights.coefficients, dtype=np.int64)[:, np.newaxis]
-    largest = int(table.astype(np.float64).sum(axis=0).max())  # no sum of 31-bit numbers overflows so
+    if weights.row_coefficients is None:
+        return weights
+    table = weights.row_coefficients
+    largest = int(table.sum(axis=0).max())
     if largest >= INTEGER_LIMIT:
         raise RangeError(f"weights must stay below 2**31, but these could reach {largest}")
     coefficients = _needed(table)
     if len(coefficients) > largest.bit_length():
-        signs = weights.unpacked_masks().astype(np.int8) * (2 * weights.unpacked_bits().astype(np.int8) - 1)
-        return planes_of_integers(np.einsum("pr,prj->rj", table, signs, dtype=np.int64))
+        return planes_of_integers(weights.values())
     return _dealt(weights, table, coefficients)
 
 

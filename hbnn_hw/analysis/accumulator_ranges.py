@@ -43,11 +43,11 @@ class AccumulatorRange:
     def text(self) -> str:
         """Print the facts."""
         text = (
-            f"{self.layer}: sums in {self.proven.low} … {self.proven.high}, "
+            f"{self.layer}: sums {self.proven.low}…{self.proven.high}, "
             f"{self.proven.bits} bits proven, {self.naive_bits} naive"
         )
         if self.reached != self.proven:
-            text += f"; by the map of the inputs in {self.reached.low} … {self.reached.high}"
+            text += f"; by the map of the inputs {self.reached.low}…{self.reached.high}"
         if self.agreement_bits is not None:
             text += f"; {self.agreement_bits} bits as a count of agreements"
         return text
@@ -63,7 +63,8 @@ def _range(layer: str, op: Weighted, source: TensorType) -> AccumulatorRange:
     proven = weighted_range(op.weights, source.element, border)
     inputs = range_of(source)
     largest_input = max(-inputs.low, inputs.high, abs(border or 0))
-    largest = op.weights.columns * sum(op.weights.coefficients) * largest_input
+    largest_weight = int(op.weights.coefficient_table().sum(axis=0).max())
+    largest = op.weights.columns * largest_weight * largest_input
     naive_bits = Integers(-largest, largest).bits
     if not isinstance(source.element, Planes):
         return AccumulatorRange(layer, proven, naive_bits, proven, None)

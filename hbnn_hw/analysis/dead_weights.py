@@ -49,7 +49,8 @@ def dead_weights(graph: Graph) -> tuple[DeadWeights, ...]:
 
 
 def _dead(layer: str, op: Weighted) -> DeadWeights:
-    any_plane = np.bitwise_or.reduce(op.weights.masks, axis=0)
+    counts = op.weights.coefficient_table() > 0
+    any_plane = np.bitwise_or.reduce(np.where(counts[..., np.newaxis], op.weights.masks, 0), axis=0)
     groups = op.groups if isinstance(op, Convolution) else 1
     by_group = np.bitwise_or.reduce(any_plane.reshape(groups, -1, any_plane.shape[1]), axis=1)
     read = unpack(by_group, op.weights.columns)

@@ -103,7 +103,8 @@ def _row_keys(weights: WeightPlanes, groups: int) -> NDArray[np.uint8]:
     is_positive = (np.take_along_axis(bits, at, axis=1) & lowest) != 0
     turned = np.where(is_positive, bits, ~bits & masks)
     group = (np.arange(weights.rows) // (weights.rows // groups)).astype(np.int32)
-    keys = np.concatenate([_octets(group[:, np.newaxis]), _octets(masks), _octets(turned)], axis=1)
+    table = weights.coefficient_table().T
+    keys = np.concatenate([_octets(part) for part in (group[:, np.newaxis], table, masks, turned)], axis=1)
     return keys[masks.any(axis=1)]
 
 

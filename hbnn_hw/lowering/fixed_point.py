@@ -37,8 +37,18 @@ def step_for(spread: Reals, scale_error: float) -> float:
     It is at most ``scale_error / FINER`` of the root mean square, so that rounding to the nearest multiple is
     off by at most half of that.
     """
-    rms = float(np.sqrt(np.mean(np.square(spread))))
-    return 2.0 ** math.floor(math.log2(scale_error / FINER * rms)) if rms > 0 else 1.0
+    largest = scale_error / FINER * root_mean_square(spread)
+    return 2.0 ** _exponent(largest) if largest > 0 else 1.0
+
+
+def root_mean_square(spread: Reals) -> float:
+    """Return the root of the mean square, the same on every machine."""
+    return math.sqrt(math.fsum(s * s for s in spread.tolist()) / spread.size)
+
+
+def _exponent(x: float) -> int:
+    """Return the exponent of the largest power of two that is at most ``x``, exactly."""
+    return math.frexp(x)[1] - 1
 
 
 def fixed_point(lines: Lines, step: float) -> FixedPoint:
@@ -50,7 +60,7 @@ def fixed_point(lines: Lines, step: float) -> FixedPoint:
     slopes, offsets = lines.slopes / step, lines.offsets / step
     magnitude = max(-lines.low, lines.high)
     most = _most_bits(slopes, offsets, magnitude)
-    enough = min(most, math.ceil(math.log2(magnitude + 2)) + 1)
+    enough = min(most, (magnitude + 1).bit_length() + 1)
     exact = (bits for bits in range(enough) if is_whole(slopes, bits) and is_whole(offsets, bits))
     shift = next(exact, enough)
     multipliers = np.rint(slopes * 2.0**shift).astype(np.int64)
@@ -72,4 +82,4 @@ def is_whole(values: Reals, bits: int) -> bool:
 def _most_bits(slopes: Reals, offsets: Reals, magnitude: int) -> int:
     """Return how many fraction bits leave every product below the limit of the operator."""
     largest = float(np.abs(slopes).max()) * magnitude + float(np.abs(offsets).max()) + 1.0
-    return max(0, math.floor(math.log2(PRODUCT_LIMIT / 4 / largest)))
+    return max(0, _exponent(PRODUCT_LIMIT / 4 / largest))

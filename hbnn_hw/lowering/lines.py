@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hbnn_hw.pieces import ends_of_pieces
+
 Reals = NDArray[np.float64]
+
+_ROUNDING = 1e-12
+"""Share of the largest offset that composing functions in float64 may be off by."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -78,13 +83,25 @@ class Lines:
 
     @property
     def rises(self) -> bool:
-        """Whether no channel ever falls."""
-        return bool((self.slopes >= 0).all())
+        """Whether no channel ever falls, from any integer to a larger one; by more than rounding errors."""
+        steps = np.diff(self._values_at_ends(), axis=0)
+        return bool((steps >= -_ROUNDING * np.abs(self.offsets).max(initial=1.0)).all())
 
     @property
     def is_monotone(self) -> bool:
-        """Whether each channel rises everywhere or falls everywhere."""
-        return bool(((self.slopes >= 0).all(axis=0) | (self.slopes <= 0).all(axis=0)).all())
+        """Whether each channel rises or falls throughout, its constants rounded as the twin has them."""
+        steps = np.diff(self.rounded()._values_at_ends(), axis=0)
+        return bool(((steps >= 0).all(axis=0) | (steps <= 0).all(axis=0)).all())
+
+    def rounded(self) -> Lines:
+        """Round the constants to float32."""
+        with np.errstate(over="ignore"):
+            slopes, offsets = (c.astype(np.float32).astype(np.float64) for c in (self.slopes, self.offsets))
+        return replace(self, slopes=slopes, offsets=offsets)
+
+    def _values_at_ends(self) -> Reals:
+        """Evaluate at the ends of all pieces, in ascending order: in between the function is straight."""
+        return self.values_at(np.sort(ends_of_pieces(self.low, self.high, self.knees), axis=0))
 
     def then_affine(
         self, slope: Reals, offset: Reals, label: str | None, spread: Reals | None = None

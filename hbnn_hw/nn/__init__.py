@@ -36,6 +36,7 @@ from hbnn_hw.nn.conv_methods import (
 from hbnn_hw.nn.convert import ConvertSpec, convert
 from hbnn_hw.nn.deploy import deploy
 from hbnn_hw.nn.deployed import DeployedAffine, DeployedConv2d, DeployedLinear
+from hbnn_hw.nn.deployed_network import DeployedNetwork
 from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
 from hbnn_hw.nn.epoch_report import EpochReport, Split
 from hbnn_hw.nn.flexor import (
@@ -63,12 +64,14 @@ from hbnn_hw.nn.learning_rate import CosineRate, ExponentialRate, LearningRateSc
 from hbnn_hw.nn.metadata import Golden, Metadata, Method
 from hbnn_hw.nn.method_steps import MethodSteps
 from hbnn_hw.nn.mlp import Norm, Output, mlp
+from hbnn_hw.nn.network import Network, Step
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
 from hbnn_hw.nn.optimizer_specs import AdamSpec, OptimizerSpec, SgdSpec, ShiftAdaMaxSpec
 from hbnn_hw.nn.optimizers import GlorotScale, ShiftAdaMax, glorot_coefficient, glorot_groups
 from hbnn_hw.nn.shift import ap2
 from hbnn_hw.nn.slb import SlbLinear, SlbWeights, WeightState, hard_state, value_set
 from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, StateBatchNorm2d, StateNorm, recalibrate
+from hbnn_hw.nn.structure import Add, Concat, Pad, Scale, Subsample
 from hbnn_hw.nn.summary import LayerSummary, ModelSummary, summary
 from hbnn_hw.nn.temperature import (
     CosineTemperature,
@@ -77,6 +80,7 @@ from hbnn_hw.nn.temperature import (
     TemperatureSchedule,
     WarmRestartTemperature,
 )
+from hbnn_hw.nn.tracing import trace
 from hbnn_hw.nn.train import evaluate, train
 from hbnn_hw.nn.train_config import Device, Loss, TrainConfig
 from hbnn_hw.nn.train_log import CsvLog, TensorBoardLog
@@ -86,12 +90,14 @@ from hbnn_hw.nn.xor_matrix import FlattenLayout, FlattenOrder, XorScheme, decode
 
 __all__ = [
     "AdamSpec",
+    "Add",
     "AlphaInit",
     "BinaryConv1d",
     "BinaryConv2d",
     "BinaryLinear",
     "BitPlaneInput",
     "BnnSpec",
+    "Concat",
     "ConvOptions",
     "ConvertSpec",
     "CosineRate",
@@ -100,6 +106,7 @@ __all__ = [
     "DeployedAffine",
     "DeployedConv2d",
     "DeployedLinear",
+    "DeployedNetwork",
     "Device",
     "Distribution",
     "EpochReport",
@@ -140,10 +147,12 @@ __all__ = [
     "Method",
     "MethodSteps",
     "ModelSummary",
+    "Network",
     "Norm",
     "OptimizerSpec",
     "Output",
     "OutputScale",
+    "Pad",
     "Padding",
     "QuantizedConv",
     "QuantizedConv1d",
@@ -151,6 +160,7 @@ __all__ = [
     "QuantizedLayer",
     "QuantizedLinear",
     "RealPlanes",
+    "Scale",
     "SgdSpec",
     "Sharing",
     "SharpnessSchedule",
@@ -169,8 +179,10 @@ __all__ = [
     "StateBatchNorm1d",
     "StateBatchNorm2d",
     "StateNorm",
+    "Step",
     "StepRate",
     "StochasticSign",
+    "Subsample",
     "TemperatureSchedule",
     "TensorBoardLog",
     "ThermometerInput",
@@ -205,6 +217,7 @@ __all__ = [
     "residual_planes",
     "save",
     "summary",
+    "trace",
     "train",
     "value_set",
     "xor_signs",

@@ -108,7 +108,7 @@ class UniformActivation(nn.Module):
         self.signed = signed
         self.narrow = narrow
         self.learn_step = learn_step
-        alpha = torch.tensor(DEFAULT_ALPHA if step is None else step * self.high)
+        alpha = torch.full((), DEFAULT_ALPHA if step is None else step * self.high)
         if learn_step:
             self.alpha = nn.Parameter(alpha)
         else:

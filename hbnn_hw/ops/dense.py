@@ -65,8 +65,11 @@ def weighted_range(weights: WeightPlanes, element: Element, border: int | None =
         low, high = min(low, border), max(high, border)
     magnitudes, sums = weights.row_magnitudes(), weights.row_sums()
     positive, negative = (magnitudes + sums) // 2, (magnitudes - sums) // 2
-    lowest, highest = positive * low - negative * high, positive * high - negative * low
-    return _within_limit(Integers(int(lowest.min()), int(highest.max())))
+    # In Python's integers: inputs that a file declares may be too wide for products in int64.
+    pairs = list(zip(positive.tolist(), negative.tolist(), strict=True))
+    lowest = min(p * low - n * high for p, n in pairs)
+    highest = max(p * high - n * low for p, n in pairs)
+    return _within_limit(Integers(lowest, highest))
 
 
 def _within_limit(reached: Integers) -> Integers:

@@ -17,6 +17,7 @@ from hbnn_hw.passes.fuse_mvtu import fuse_mvtu
 from hbnn_hw.passes.hoist_signs import hoist_signs
 from hbnn_hw.passes.prune_planes import prune_planes
 from hbnn_hw.passes.schedule import FoldingRequest, LayerFolding, schedule
+from hbnn_hw.passes.split_planes import split_planes
 
 Pass = Callable[[Graph], Graph]
 
@@ -82,4 +83,5 @@ __all__ = [
     "lower",
     "prune_planes",
     "schedule",
+    "split_planes",
 ]

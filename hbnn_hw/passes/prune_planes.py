@@ -29,10 +29,19 @@ def _pruned(node: Node) -> Node:
 
 
 def without_empty_planes(weights: WeightPlanes) -> WeightPlanes:
-    """Return the same matrix in the planes that some entry has, at least one; the same object if all do."""
-    used = np.flatnonzero(weights.plane_populations().any(axis=1))
-    if len(used) == weights.n_planes:
-        return weights
+    """Return the same matrix in the planes that some entry has, at least one; the same object if all do.
+
+    Encoded weights stay as they are, because their planes are decoded together.
+    """
+    used = np.flatnonzero((weights.plane_populations() * weights.coefficient_table()).any(axis=1))
     used = used if len(used) else np.zeros(1, dtype=np.intp)
-    coefficients = tuple(weights.coefficients[p] for p in used)
-    return replace(weights, bits=weights.bits[used], masks=weights.masks[used], coefficients=coefficients)
+    if len(used) == weights.n_planes or weights.encoding is not None:
+        return weights
+    rows = weights.row_coefficients
+    return replace(
+        weights,
+        bits=weights.bits[used],
+        masks=weights.masks[used],
+        coefficients=tuple(weights.coefficients[p] for p in used),
+        row_coefficients=None if rows is None else rows[used],
+    )

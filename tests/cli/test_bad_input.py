@@ -109,9 +109,7 @@ def small_network(**replaced):
 def test_an_unsupported_layer_is_named_with_its_path(hbnn, tmp_path):
     network = small_network(fc1=torch_nn.Linear(8, 6), act1=torch_nn.Hardtanh())
     text = refused(hbnn, tmp_path, checkpoint_of(tmp_path / "float.pt", network))
-    assert "fc1" in text
-    assert "act1" in text
-    assert "Linear" in text
+    assert "modules must be of a supported class, not 'fc1' (Linear)" in text.replace("\n", " ")
 
 
 def test_nan_weights_name_the_tensor(hbnn, tmp_path):

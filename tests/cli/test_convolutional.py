@@ -49,6 +49,8 @@ def test_inspect_prints_the_network(hbnn, checkpoint, tmp_path):
     assert ", 3×3 kernel, padding 1 1 1 1 of -32\n" in done.out
     assert "conv2: 16 × 72, " in done.out
     assert "3×3 kernel, padding 1 1 1 1 of -1\n" in done.out
+    assert re.search(r"\n  conv2: sums -\d+…\d+, \d+ bits proven, \d+ naive; \d+ bits as a count", done.out)
+    assert re.search(r"\n  conv2: \d+ of \d+ 2-D kernels are unique up to the sign \(\d+\.\d % of", done.out)
 
 
 def test_inspect_draws_the_network(hbnn, checkpoint, tmp_path):

@@ -105,6 +105,16 @@ def test_the_fast_paths_equal_the_plain_meaning(case, kernel):
     assert np.array_equal(convolve(op, source, kernel), op.compute(source))
 
 
+@settings(max_examples=60, deadline=None)
+@given(cases(largest_side=5), st.integers(-300, 300), st.integers(0, 300))
+def test_the_fast_path_takes_images_of_any_integers(case, low, extent):
+    op, source = case
+    image = np.random.default_rng(0).integers(low, low + extent + 1, (2, *source.type.shape))
+    kinds = TensorType(source.type.shape, Integers(low, low + extent)), op.infer(source.type)
+    step = step_of(op, kinds[:1], kinds[1], lambda *_: DotKernel.NUMBA)
+    assert np.array_equal(step(Value(kinds[0], data=image)).data(), by_definition(op, image))
+
+
 @pytest.mark.parametrize("groups", [1, 6])
 def test_the_fast_path_does_not_depend_on_how_many_images_it_takes_at_a_time(monkeypatch, groups):
     rng = np.random.default_rng(groups)

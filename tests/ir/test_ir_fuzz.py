@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from hbnn_hw import ir_file
-from hbnn_hw.errors import GraphError
+from hbnn_hw.errors import GraphError, RangeError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.inspection import graph_text
 from hbnn_hw.ops import (
@@ -294,6 +294,14 @@ def set_attributes(node, **fields):
         attributes.update(fields)
 
     return change
+
+
+def test_a_range_beyond_64_bits_proves_nothing():
+    """2^61 times 16 weights of 1 is 2^65, which would be 0 in 64 bits."""
+    ones = np.ones((1, 1, 16), dtype=np.uint8)
+    source = TensorType((16,), Integers(0, 1 << 61))
+    with pytest.raises(RangeError, match="beyond 32 bits"):
+        Dense(weights=WeightPlanes.from_bits(ones, ones)).infer(source)
 
 
 def set_weights(**fields):

@@ -94,58 +94,48 @@ def test_matrices_that_no_planes_can_hold_are_refused():
 # --- coefficients that differ from row to row ---
 
 
-def by_definition(weights, table):
-    signs = weights.unpacked_masks().astype(np.int64) * (2 * weights.unpacked_bits().astype(np.int64) - 1)
-    return (table[:, :, np.newaxis] * np.asarray(weights.coefficients)[:, None, None] * signs).sum(axis=0)
+def by_rows(table, seed=0, columns=9):
+    """Random planes under a random bit map, with the given coefficients (planes, rows)."""
+    table = np.array(table, dtype=np.int64)
+    one = random_weights(
+        np.random.default_rng(seed), table.shape[1], columns, (1,) * len(table), zero_bit=True
+    )
+    return WeightPlanes.from_bits(one.unpacked_bits(), one.unpacked_masks(), row_coefficients=table)
 
 
-@given(
-    st.integers(0, 9999),
-    st.integers(1, 6),
-    st.integers(1, 3),
-    st.sampled_from([2, 4, 40, 4000]),
-    st.sampled_from([1, 2]),
-)
-def test_rows_keep_their_values_with_shared_coefficients(seed, rows, n_planes, largest, factor):
-    rng = np.random.default_rng(seed)
-    weights = random_weights(rng, rows, 70, (factor,) * n_planes, zero_bit=True)
-    table = rng.integers(0, largest, (n_planes, rows))
-    shared = share_coefficients(weights, table)
-    expected = by_definition(weights, table)
-    assert np.array_equal(shared.values(), expected)
-    assert shared.n_planes <= max(1, int(table.sum(axis=0).max() * factor).bit_length())
+@given(st.integers(0, 9999), st.integers(1, 6), st.integers(1, 3), st.sampled_from([2, 4, 40, 4000]))
+def test_rows_keep_their_values_with_shared_coefficients(seed, rows, n_planes, largest):
+    table = np.random.default_rng(seed).integers(0, largest, (n_planes, rows))
+    weights = by_rows(table, seed, columns=70)
+    shared = share_coefficients(weights)
+    assert shared.row_coefficients is None
+    assert np.array_equal(shared.values(), weights.values())
+    assert shared.n_planes <= max(1, int(table.sum(axis=0).max()).bit_length())
 
 
 def test_two_rows_with_their_scales_exchanged_share_two_planes():
-    weights = random_weights(np.random.default_rng(0), 2, 9, (1, 1))
-    shared = share_coefficients(weights, np.array([[5, 3], [3, 5]]))
+    weights = by_rows([[5, 3], [3, 5]])
+    shared = share_coefficients(weights)
     assert shared.coefficients == (5, 3)
     assert np.array_equal(shared.bits[0, 0], weights.bits[0, 0])
     assert np.array_equal(shared.bits[0, 1], weights.bits[1, 1])
 
 
 def test_one_coefficient_in_two_planes_of_a_row_keeps_two_planes():
-    weights = random_weights(np.random.default_rng(0), 2, 9, (1, 1))
-    assert share_coefficients(weights, np.array([[5, 3], [5, 5]])).coefficients == (5, 5, 3)
+    assert share_coefficients(by_rows([[5, 3], [5, 5]])).coefficients == (5, 5, 3)
 
 
 def test_many_scales_become_binary_digits():
     """100 rows of 100 scales: 100 planes of one row each would be right, and 7 are."""
-    weights = WeightPlanes.from_bits(np.ones((1, 100, 4)), np.ones((1, 100, 4)), (1,))
-    shared = share_coefficients(weights, np.arange(1, 101)[np.newaxis])
+    ones = np.ones((1, 100, 4), dtype=np.uint8)
+    weights = WeightPlanes.from_bits(ones, ones, row_coefficients=np.arange(1, 101)[np.newaxis])
+    shared = share_coefficients(weights)
     assert shared.coefficients == (64, 32, 16, 8, 4, 2, 1)
     assert np.array_equal(shared.values(), np.repeat(np.arange(1, 101)[:, np.newaxis], 4, axis=1))
 
 
-@pytest.mark.parametrize(
-    ("table", "error", "message"),
-    [
-        (np.ones((2, 2), dtype=np.int64), ShapeError, r"\(planes, rows\) = \(1, 2\), not int64 \(2, 2\)"),
-        (np.ones((1, 2)), ShapeError, "not float64"),
-        (np.array([[1, -1]]), RangeError, "must lie in 0"),
-        (np.array([[1, (1 << 31) - 1]]), RangeError, "these could reach 4294967294"),
-    ],
-)
-def test_coefficients_that_do_not_fit_are_refused(table, error, message):
-    with pytest.raises(error, match=message):
-        share_coefficients(random_weights(np.random.default_rng(0), 2, 4, (2,)), table)
+def test_shared_coefficients_stay_and_too_large_ones_are_refused():
+    weights = random_weights(np.random.default_rng(0), 2, 4, (2, 1))
+    assert share_coefficients(weights) is weights
+    with pytest.raises(RangeError, match="these could reach 4294967294"):
+        share_coefficients(by_rows([[(1 << 31) - 1], [(1 << 31) - 1]]))

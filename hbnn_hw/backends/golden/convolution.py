@@ -7,14 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from hbnn_hw.backends.golden.products import Numbers, Product
-from hbnn_hw.backends.golden.values import Floats, float_type, largest_of
+from hbnn_hw.backends.golden.products import Numbers, Product, largest_sum
+from hbnn_hw.backends.golden.values import Floats, Value, float_type
 from hbnn_hw.ops import Convolution
 from hbnn_hw.types import TensorType
 from hbnn_hw.windows import pad, seen_by
 
 LARGEST_MATRIX = 1 << 19
 """Numbers in a matrix of windows (2 MiB in float32); one row of windows may need more."""
+
+
+def with_border(op: Convolution, numbers: Numbers) -> Numbers:
+    """Return what inputs and the border around them can be."""
+    if not any(op.padding):
+        return numbers
+    return Numbers(min(numbers.low, op.border), max(numbers.high, op.border))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,20 +45,19 @@ class FloatConvolution:
 
     @classmethod
     def of(cls, op: Convolution, source: TensorType, numbers: Numbers) -> FloatConvolution:
-        """Prepare the weights for inputs in a range; a border counts as an input."""
-        if any(op.padding):
-            numbers = Numbers(min(numbers.low, op.border), max(numbers.high, op.border))
+        """Prepare the weights for inputs in a range."""
+        numbers = with_border(op, numbers)
         by_group = op.weights.values().reshape(op.groups, op.group_outputs, op.weights.columns)
         return cls(op, op.output_sides(source), tuple(Product.of(values, numbers) for values in by_group))
 
-    def apply(self, images: Floats) -> Floats:
-        """Convolve images (batch, rows, columns, in): the sums (batch, rows', columns', out)."""
+    def apply(self, images: Value) -> Floats:
+        """Convolve images (rows, columns, in): the sums (batch, rows', columns', out)."""
         op = self.op
         dtype = np.result_type(*(product.dtype for product in self.products))
         result = np.empty((len(images), *self.sides, op.weights.rows), dtype=dtype)
         step = max(1, LARGEST_MATRIX // (self.sides[0] * self.sides[1] * op.weights.columns))
         for start in range(0, len(images), step):
-            padded = images[start : start + step]
+            padded = images.part(start, start + step).numbers()
             if any(op.padding):
                 padded = pad(padded, op.padding, op.border)
             for group, product in enumerate(self.products):
@@ -106,18 +112,18 @@ class DepthwiseConvolution:
     weights: Floats
 
     @classmethod
-    def of(cls, op: Convolution, source: TensorType) -> DepthwiseConvolution:
+    def of(cls, op: Convolution, source: TensorType, numbers: Numbers) -> DepthwiseConvolution:
         """Prepare the weights in a dtype that holds all sums."""
-        dtype = float_type(largest_of(op.accumulators(source)))
-        weights = op.weights.values().T.reshape(*op.kernel, op.weights.rows).astype(dtype)
-        return cls(op, op.output_sides(source), weights)
+        values = op.weights.values()
+        dtype = float_type(largest_sum(values, with_border(op, numbers).largest))
+        return cls(op, op.output_sides(source), values.T.reshape(*op.kernel, -1).astype(dtype))
 
-    def apply(self, images: Floats) -> Floats:
-        """Convolve images (batch, rows, columns, in): the sums (batch, rows', columns', out)."""
+    def apply(self, images: Value) -> Floats:
+        """Convolve images (rows, columns, in): the sums (batch, rows', columns', out)."""
         op = self.op
         result = np.zeros((len(images), *self.sides, op.weights.rows), dtype=self.weights.dtype)
         for start in range(len(images)):
-            image = images[start : start + 1]
+            image = images.part(start, start + 1).numbers()
             if any(op.padding):
                 image = pad(image, op.padding, op.border)
             if op.group_outputs > 1:

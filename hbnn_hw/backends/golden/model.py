@@ -26,7 +26,7 @@ WORKING_SET = 32 << 20
 """Bytes of the values that a chunk needs at the same time, unless the weights are larger [byte]: they stay in
 a cache, and there are enough images for the time of reading the weights to vanish."""
 
-WORTH_COMPILING = 10**11
+WORTH_COMPILING = 4 * 10**11
 """One-bit multiply-accumulates that take matrix products longer than numba takes to compile."""
 
 

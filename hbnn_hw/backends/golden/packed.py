@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.backends.golden.convolution import FloatConvolution
-from hbnn_hw.backends.golden.products import Numbers
-from hbnn_hw.backends.golden.values import Floats, float_type
+from hbnn_hw.backends.golden.convolution import FloatConvolution, with_border
+from hbnn_hw.backends.golden.products import Numbers, largest_sum
+from hbnn_hw.backends.golden.values import Floats, Value, float_type
 from hbnn_hw.ops import Convolution
 from hbnn_hw.planes import Words, pack
 from hbnn_hw.types import Planes, TensorType
@@ -56,6 +56,7 @@ class PackedConvolution:
         """Prepare the weights for an image of planes."""
         planes = source.element
         assert isinstance(planes, Planes)
+        numbers = with_border(op, Numbers.of_planes(planes))
         equal = op.weights.row_offsets(planes.scales)[np.newaxis, np.newaxis]
         if any(op.padding) and op.border != -planes.largest:
             equal = equal + (op.border + planes.largest) * _weights_on_border(op, source)
@@ -67,7 +68,7 @@ class PackedConvolution:
             padding=op.padding,
             equal=equal.astype(np.int32),
             sides=op.output_sides(source),
-            dtype=float_type(op.accumulators(source).high),
+            dtype=float_type(largest_sum(op.weights.values(), numbers.largest)),
         )
 
     @classmethod
@@ -107,7 +108,7 @@ def _weights_on_border(op: Convolution, source: TensorType) -> NDArray[np.int64]
     counter = Convolution(
         weights=op.weights, kernel=op.kernel, stride=op.stride, padding=op.padding, border=1, groups=op.groups
     )
-    inside = np.zeros((1, *source.shape), dtype=np.float32)
+    inside = Value(source, numbers=np.zeros((1, *source.shape), dtype=np.float32))
     sums: NDArray[np.int64] = (
         FloatConvolution.of(counter, source, Numbers(0, 0)).apply(inside)[0].astype(np.int64)
     )

@@ -42,6 +42,7 @@ class Plan:
         """Yield every value of a batch by name, in graph order; keep none that is not needed any more."""
         graph = self.graph
         values = {graph.input_name: Value(graph.input_type, data=data)}
+        del data  # or this frame would keep it
         yield graph.input_name, values[graph.input_name]
         for node, step, done in zip(graph.nodes, self.steps, self.last_reads, strict=True):
             value = values[node.name] = step(*(values[name] for name in node.inputs))

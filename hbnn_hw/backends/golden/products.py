@@ -55,6 +55,11 @@ class Numbers:
         return max(abs(self.low), abs(self.high))
 
 
+def largest_sum(values: NDArray[np.int64], largest: int) -> int:
+    """Bound sums, and so their parts, by ``max_r sum_j |W[r, j]| · max |x|``; weights (rows, columns)."""
+    return int(np.abs(values).sum(axis=1).max(initial=0)) * largest
+
+
 @dataclass(frozen=True, slots=True)
 class _Digits:
     """How many sums share one number: ``n`` digits to the base ``2**shift`` in floats of ``dtype``."""
@@ -119,18 +124,15 @@ class Product:
 
     @classmethod
     def of(cls, values: NDArray[np.int64], numbers: Numbers) -> Product:
-        """Prepare int64 weights (rows, columns) for inputs in a range.
-
-        The magnitude of a sum is bounded by ``max_r sum_j |W[r, j]| · max |x|``, and so are partial sums.
-        """
+        """Prepare int64 weights (rows, columns) for inputs in a range."""
         n_rows, n_columns = values.shape
-        weight = int(np.abs(values).sum(axis=1).max(initial=0))
-        whole = _digits(weight * numbers.largest, n_rows, n_columns)
+        weight, largest = largest_sum(values, 1), largest_sum(values, numbers.largest)
+        whole = _digits(largest, n_rows, n_columns)
         halves = max(abs(numbers.low - 1), abs(numbers.high - 1)) // 2
         half = _digits(weight * halves, n_rows, n_columns)
         halved = numbers.odd and half.speed > whole.speed
         digits = half if halved else whole
-        dtype = float_type(weight * numbers.largest)
+        dtype = float_type(largest)
         row_sums = values.sum(axis=1).astype(dtype)
         return cls(_side_by_side(values, digits), n_rows, digits, halved, row_sums, dtype)
 
@@ -158,7 +160,7 @@ class Product:
 
     def separate(self, sums: Floats, result: Floats) -> None:
         """Take sums (..., width) apart into ``result`` (..., rows); ``sums`` is used up."""
-        width = self.width
+        width, lowest = self.width, result[..., : self.width]
         for digit in range(self.digits.n - 1, 0, -1):
             base = 2.0 ** (digit * self.digits.shift)
             high = sums * (1.0 / base)
@@ -166,8 +168,9 @@ class Product:
             part = result[..., digit * width : (digit + 1) * width]
             part[...] = high[..., : part.shape[-1]]
             high *= base
-            sums -= high
-        result[..., :width] = sums
+            np.subtract(sums, high, out=sums if digit > 1 else lowest, casting="same_kind")
+        if self.digits.n == 1:
+            lowest[...] = sums
         if self.halved:
             result *= 2
             result += self.row_sums
@@ -180,5 +183,6 @@ def _side_by_side(values: NDArray[np.int64], digits: _Digits) -> Floats:
     result = np.zeros((n_columns, width), dtype=digits.dtype)
     for digit in range(digits.n):
         part = values[digit * width : (digit + 1) * width].T
-        result[:, : part.shape[1]] += part * 2.0 ** (digit * digits.shift)
+        base = 2.0 ** (digit * digits.shift)
+        result[:, : part.shape[1]] += np.multiply(part, base, dtype=digits.dtype)
     return result

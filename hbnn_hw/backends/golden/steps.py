@@ -7,6 +7,8 @@ that it does not know: another type of input, or an attribute that is newer than
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -43,6 +45,23 @@ KernelOf: TypeAlias = Callable[[WeightPlanes, Planes, int], DotKernel]
 """Chooses the kernel of one layer; see :func:`~hbnn_hw.backends.golden.kernels.choose_kernel`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where an operator with one input stands.
+
+    Attributes
+    ----------
+    source, result
+        Types of what it reads and makes.
+    kernel_of
+        Chooses the kernel of its dot products.
+    """
+
+    source: TensorType
+    result: TensorType
+    kernel_of: KernelOf
+
+
 def step_of(op: Op, sources: tuple[TensorType, ...], result: TensorType, kernel_of: KernelOf) -> Step:
     """Return the fastest way to compute one node.
 
@@ -56,18 +75,13 @@ def step_of(op: Op, sources: tuple[TensorType, ...], result: TensorType, kernel_
         Chooses the kernel of each dot product.
     """
     maker = _MAKERS.get(type(op))
-    step = maker(op, sources[0], result, kernel_of) if maker and len(sources) == 1 else None
-    return step or _as_defined(op, result)
+    step = maker(op, Site(sources[0], result, kernel_of)) if maker and len(sources) == 1 else None
+    return step or partial(_as_defined, op)
 
 
-def _as_defined(op: Op, result: TensorType) -> Step:
-    def step(*values: Value) -> Value:
-        return Value(result, data=op.compute(*(value.tensor() for value in values)))
-
-    return step
-
-
-_KNOWN_OF_WEIGHTS = ("bits", "masks", "coefficients", "columns", "row_coefficients", "encoding")
+def _as_defined(op: Op, *values: Value) -> Value:
+    result = op.run(*(value.tensor() for value in values))
+    return Value(result.type, data=result.data)
 
 
 def _packable(weights: WeightPlanes, source: TensorType) -> Planes | None:
@@ -87,15 +101,17 @@ def _numbers_of(source: TensorType) -> Numbers | None:
     return Numbers(element.low, element.high) if isinstance(element, Integers) else None
 
 
-def _dot_step(
-    weights: WeightPlanes, source: TensorType, sums: TensorType, kernel_of: KernelOf
-) -> Step | None:
+def _knows_weights(weights: WeightPlanes) -> bool:
+    return knows_all(weights, "bits", "masks", "coefficients", "columns", "row_coefficients", "encoding")
+
+
+def _dot_step(weights: WeightPlanes, at: Site) -> Step | None:
     """Return the step from an input vector to its dot products."""
-    numbers = _numbers_of(source)
-    if numbers is None or not knows_all(weights, *_KNOWN_OF_WEIGHTS):
+    numbers, sums = _numbers_of(at.source), at.result
+    if numbers is None or not _knows_weights(weights):
         return None
-    planes = _packable(weights, source)
-    kernel = kernel_of(weights, planes, weights.columns) if planes else DotKernel.FLOAT32
+    planes = _packable(weights, at.source)
+    kernel = at.kernel_of(weights, planes, weights.columns) if planes else DotKernel.FLOAT32
     if planes and kernel is DotKernel.NUMBA and has_few_planes(weights, planes):
         packed = PackedConvolution.of_dense(weights, planes)
         return lambda x: Value(sums, numbers=packed.apply(x.words()[:, :, None, None])[:, 0, 0])
@@ -106,47 +122,46 @@ def _dot_step(
     return lambda x: Value(sums, numbers=product.apply(x.numbers()))
 
 
-def _dense(op: Dense, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
-    return _dot_step(op.weights, source, result, kernel_of) if knows_all(op, "weights") else None
+def _dense(op: Dense, at: Site) -> Step | None:
+    return _dot_step(op.weights, at) if knows_all(op, "weights") else None
 
 
-def _mvtu(op: Mvtu, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
+def _mvtu(op: Mvtu, at: Site) -> Step | None:
     if not knows_all(op, "weights", "thresholds", "folding"):
         return None
-    sums = Dense(weights=op.weights).infer(source)
-    dot = _dot_step(op.weights, source, sums, kernel_of)
+    sums = Dense(weights=op.weights).infer(at.source)
+    dot = _dot_step(op.weights, replace(at, result=sums))
     if dot is None or op.thresholds is None:
         return dot
-    compare = _compare_step(op.thresholds, sums, result)
+    compare = _compare_step(op.thresholds, replace(at, source=sums))
     return (lambda x: compare(dot(x))) if compare else None
 
 
-def _convolution(op: Convolution, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
-    numbers = _numbers_of(source)
+def _convolution(op: Convolution, at: Site) -> Step | None:
+    numbers, source = _numbers_of(at.source), at.source
     known = knows_all(op, "weights", "kernel", "stride", "padding", "border", "groups", "dilation")
-    known &= knows_all(op.weights, *_KNOWN_OF_WEIGHTS)
-    if numbers is None or not known or len(source.shape) != 3:
+    if numbers is None or not known or not _knows_weights(op.weights) or len(source.shape) != 3:
         return None
-    planes = _packable(op.weights, source)
-    if (
-        planes is not None
-        and op.groups == 1
-        and op.dilation == (1, 1)
-        and has_few_planes(op.weights, planes)
-        and kernel_of(op.weights, planes, op.group_inputs) is DotKernel.NUMBA
-    ):
+    if _is_packed(op, at):
         packed = PackedConvolution.of(op, source)
-        return lambda x: Value(result, numbers=packed.apply(x.words()))
-    fast: FloatConvolution | DepthwiseConvolution
-    if op.group_inputs == 1 and op.groups > 1:
-        fast = DepthwiseConvolution.of(op, source)
-    else:
-        fast = FloatConvolution.of(op, source, numbers)
-    return lambda x: Value(result, numbers=fast.apply(x.numbers()))
+        return lambda x: Value(at.result, numbers=packed.apply(x.words()))
+    depthwise = op.group_inputs == 1 and op.groups > 1
+    kind = DepthwiseConvolution if depthwise else FloatConvolution
+    fast = kind.of(op, source, numbers)
+    return lambda x: Value(at.result, numbers=fast.apply(x))
 
 
-def _compare_step(thresholds: Thresholds, source: TensorType, result: TensorType) -> Step | None:
+def _is_packed(op: Convolution, at: Site) -> bool:
+    """Whether the compiled kernel on packed words takes a convolution."""
+    planes = _packable(op.weights, at.source)
+    if planes is None or op.groups > 1 or op.dilation != (1, 1) or not has_few_planes(op.weights, planes):
+        return False
+    return at.kernel_of(op.weights, planes, op.group_inputs) is DotKernel.NUMBA
+
+
+def _compare_step(thresholds: Thresholds, at: Site) -> Step | None:
     """Return the step from integers to the bits of their codes."""
+    source, result = at.source, at.result
     if not knows_all(thresholds, "table", "inverted") or result.element != thresholds.output:
         return None
     if not (isinstance(source.element, Integers) and has_numbers(source) and has_numbers(result)):
@@ -175,13 +190,12 @@ def _compare_step(thresholds: Thresholds, source: TensorType, result: TensorType
     return one_bit if thresholds.n_bits == 1 else code
 
 
-def _threshold(op: Threshold, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
-    del kernel_of
-    return _compare_step(op.thresholds, source, result) if knows_all(op, "thresholds") else None
+def _threshold(op: Threshold, at: Site) -> Step | None:
+    return _compare_step(op.thresholds, at) if knows_all(op, "thresholds") else None
 
 
-def _max_pool(op: MaxPool, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
-    del kernel_of
+def _max_pool(op: MaxPool, at: Site) -> Step | None:
+    source, result = at.source, at.result
     known = knows_all(op, "kernel", "stride", "padding", "smallest")
     if not known or len(source.shape) != 3 or not has_numbers(source):
         return None
@@ -217,8 +231,8 @@ def _max_pool(op: MaxPool, source: TensorType, result: TensorType, kernel_of: Ke
     return lambda x: Value(result, numbers=maximum(x.numbers() * signs, never) * signs)
 
 
-def _encode(op: EncodeBitPlanes, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
-    del source, kernel_of
+def _encode(op: EncodeBitPlanes, at: Site) -> Step | None:
+    result = at.result
     if not knows_all(op, "n_bits", "lanes") or not has_numbers(result):
         return None
     largest = (1 << op.n_bits) - 1
@@ -232,9 +246,8 @@ def _encode(op: EncodeBitPlanes, source: TensorType, result: TensorType, kernel_
     return step
 
 
-def _reshaped(op: Op, source: TensorType, result: TensorType, kernel_of: KernelOf) -> Step | None:
-    del source, kernel_of
-    return (lambda x: x.reshaped(result)) if knows_all(op, "lanes_from", "lanes_to") else None
+def _reshaped(op: Op, at: Site) -> Step | None:
+    return (lambda x: x.reshaped(at.result)) if knows_all(op, "lanes_from", "lanes_to") else None
 
 
 _MAKERS: Mapping[type[Op], Callable[..., Step | None]] = MappingProxyType(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.backends.golden.products import Numbers
+from hbnn_hw.backends.golden.products import Numbers, largest_sum
 from hbnn_hw.backends.golden.values import Floats, float_type
 from hbnn_hw.planes import Bits
 
@@ -60,13 +60,13 @@ class TableProduct:
     def of(cls, values: NDArray[np.int64], numbers: Numbers) -> TableProduct | None:
         """Prepare int64 weights (rows, columns) for inputs in a range; None where sums leave the lanes."""
         kinds = np.unique(values)
-        together = 1
-        while len(kinds) > 1 and len(kinds) ** (together + 1) <= MOST_ENTRIES:
-            together += 1
-        largest = int(np.abs(kinds).max()) * numbers.largest
-        groups_per_block = LARGEST_LANE // max(1, largest) // together // UNROLLED * UNROLLED
-        if len(kinds) > MOST_ENTRIES or not groups_per_block:
+        # So many columns stay in a lane, and so many have few combinations.
+        room = LARGEST_LANE // max(1, int(np.abs(kinds).max()) * numbers.largest)
+        most = min(room // UNROLLED, MOST_ENTRIES.bit_length() - 1)
+        together = max((n for n in range(1, most + 1) if len(kinds) ** n <= MOST_ENTRIES), default=0)
+        if not together:
             return None
+        groups_per_block = room // together // UNROLLED * UNROLLED
         n_groups = -(-values.shape[1] // (together * UNROLLED)) * UNROLLED
         kind = np.zeros((len(values), n_groups * together), dtype=np.int64)
         kind[:, : values.shape[1]] = np.searchsorted(kinds, values)
@@ -78,7 +78,7 @@ class TableProduct:
             kinds[entries].astype(np.int16),
             groups_per_block,
             values.shape[1],
-            float_type(int(np.abs(values).sum(axis=1).max()) * numbers.largest),
+            float_type(largest_sum(values, numbers.largest)),
         )
 
     def apply(self, x: Floats) -> Floats:

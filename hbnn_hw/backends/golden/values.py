@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,7 +30,9 @@ def float_type(largest: int) -> type[np.floating[Any]]:
 
 def knows_all(node: object, *names: str) -> bool:
     """Whether all attributes of a dataclass but the named ones have their defaults, which change nothing."""
-    others = (field for field in fields(node) if field.name not in names)  # type: ignore[arg-type]
+    if not is_dataclass(node):
+        return False
+    others = (field for field in fields(node) if field.name not in names)
     return all(
         field.default is not MISSING and bool(np.all(getattr(node, field.name) == field.default))
         for field in others
@@ -109,10 +111,18 @@ class Value:
         """Return the bits packed along the last axis, uint64 (batch, planes, *shape[:-1], words)."""
         return pack_bits(self.data())
 
+    def __len__(self) -> int:
+        """Return the number of samples in the batch."""
+        return len(self.data() if self._numbers is None else self._numbers)
+
+    def part(self, start: int, stop: int) -> Value:
+        """Return some samples, as views; forms that are made of them are not kept here."""
+        data, numbers = (None if form is None else form[start:stop] for form in (self._data, self._numbers))
+        return Value(self.type, data=data, numbers=numbers)
+
     def reshaped(self, kind: TensorType) -> Value:
         """Return the same elements in the same order under another type, in the forms that keep both."""
-        batch = len(self.data() if self._numbers is None else self._numbers)
-        numbers = None if self._numbers is None else self._numbers.reshape(batch, *kind.shape)
+        numbers = None if self._numbers is None else self._numbers.reshape(len(self), *kind.shape)
         if self._data is None:
             return Value(kind, numbers=numbers)
         leading = self._data.shape[: self._data.ndim - len(self.type.shape)]
@@ -154,5 +164,5 @@ def pack_bits(bits: Array) -> Words:
         octets = np.zeros((*bits.shape[:-1], 8 * words_for(n)), dtype=np.uint8)
         octets[..., : -(-n // 8)] = np.packbits(bits, axis=-1, bitorder="little")
     else:
-        octets = np.packbits(bits.reshape(-1), bitorder="little").reshape(*bits.shape[:-1], -1)
+        octets = np.packbits(bits.reshape(-1), bitorder="little").reshape(*bits.shape[:-1], n // 8)
     return octets.view("<u8").astype(np.uint64, copy=False)

@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from hbnn_hw.errors import CaptureError, ShapeError
-from hbnn_hw.nn.deploy.fixed_point import step_for
+from hbnn_hw.nn.deploy.fixed_point import root_mean_square, step_for
 from hbnn_hw.nn.deploy.lines import Lines, beside
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering
 from hbnn_hw.nn.deploy.shapes import _image, _pair, _pooled_sides
@@ -28,7 +28,7 @@ def add_sum(lowering: Lowering, layer: Layer) -> Value:
     if len(values) < 2 or any(value.shape is None or value.shape != values[0].shape for value in values):
         shapes = ", ".join(str(value.shape) for value in values)
         raise ShapeError(f"{layer.title} must add two or more values of one shape, not {shapes}")
-    spreads = [_spread(lowering.lines(layer, value)) for value in values]
+    spreads = [root_mean_square(lowering.lines(layer, value).spread) for value in values]
     spread = math.sqrt(sum(s * s for s in spreads))
     step = _common_step(values, step_for(np.array([spread]), lowering.scale_error))
     parts = [lowering.integers(layer, value, step) for value in values]
@@ -42,10 +42,6 @@ def _common_step(values: tuple[Value, ...], finest: float) -> float:
     """Return the coarsest step of an operand that is fine enough, else ``finest``."""
     steps = [v.stage.scale for v in values if isinstance(v.stage, Integers) and v.stage.offset == 0]
     return max((step for step in steps if step <= finest), default=finest)
-
-
-def _spread(lines: Lines) -> float:
-    return float(np.sqrt(np.mean(np.square(lines.spread))))
 
 
 def add_concat(lowering: Lowering, layer: Layer) -> Value:

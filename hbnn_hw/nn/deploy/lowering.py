@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hbnn_hw.errors import CaptureError
 from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
-from hbnn_hw.nn.deploy.fixed_point import fixed_point, step_for
+from hbnn_hw.nn.deploy.fixed_point import fixed_point, root_mean_square, step_for
 from hbnn_hw.nn.deploy.lines import Lines, Reals
 from hbnn_hw.nn.deploy.stages import Codes, Integers, Value
 from hbnn_hw.nn.deploy.stages import Reals as RealStage
@@ -138,7 +138,7 @@ class Lowering:
         node = self.put(
             name, DeployedRescale(form.multipliers, form.offsets, lines.knees, form.shift), value.node
         )
-        spread = float(np.sqrt(np.mean(lines.spread**2)))
+        spread = root_mean_square(lines.spread)
         return Value(node, Integers(scale=step, low=form.low, high=form.high, spread=spread), value.shape)
 
     def finish(self, output: Value) -> DeployedNetwork:
@@ -175,8 +175,8 @@ def _as_lines(stage: Integers, channels: int) -> Lines:
 
 def _affine(name: str, lines: Lines) -> nn.Module:
     """Return ``alpha · x + beta`` over integers, its constants rounded to float32 once."""
-    with np.errstate(over="ignore"):
-        alpha, beta = lines.slopes.astype(np.float32), lines.offsets.astype(np.float32)
+    rounded = lines.rounded()
+    alpha, beta = rounded.slopes.astype(np.float32), rounded.offsets.astype(np.float32)
     if not (np.isfinite(alpha).all() and np.isfinite(beta).all()):
         raise CaptureError(
             f"the affine of module {name!r} must fit float32; its slope or offset is too large"

@@ -61,9 +61,7 @@ def test_known_widths():
     found = range_of_layer(TensorType((100,), Planes((1,))), Mvtu(weights=weights))
     assert found.proven == Integers(-106, 106)
     assert (found.proven.bits, found.naive_bits, found.agreement_bits) == (8, 10, 7)
-    assert found.text() == (
-        "mvtu0: sums in -106 … 106, 8 bits proven, 10 naive; 7 bits as a count of agreements"
-    )
+    assert found.text() == ("mvtu0: sums -106…106, 8 bits proven, 10 naive; 7 bits as a count of agreements")
 
 
 def test_maps_of_images_count_by_channel_and_borders_with_them():
@@ -76,7 +74,7 @@ def test_maps_of_images_count_by_channel_and_borders_with_them():
     weights = WeightPlanes.from_bits(bits, bits, (1,))
     found = range_of_layer(kind, Convolution(weights=weights, kernel=(2, 2)))
     assert (found.proven, found.reached) == (Integers(-24, 24), Integers(-20, 20))
-    assert "by the map of the inputs in -20 … 20" in found.text()
+    assert "by the map of the inputs -20…20" in found.text()
     padded = Convolution(weights=weights, kernel=(2, 2), padding=(1, 1, 1, 1), border=-4)
     assert range_of_layer(kind, padded).reached == Integers(-32, 32)
 

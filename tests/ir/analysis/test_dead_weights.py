@@ -39,9 +39,16 @@ def test_the_text_tells_of_dead_weights_alone():
     masks = np.array([[[1, 0, 0], [0, 0, 0]]])
     sparse_layer = Dense(weights=WeightPlanes.from_bits(masks * 0, masks, (1,)))
     assert analysis_lines(chain(kind, sparse_layer)) == [
-        "dense0: sums in -1 … 1, 2 bits proven, 3 naive; 1 bits as a count of agreements",
+        "dense0: sums -1…1, 2 bits proven, 3 naive; 1 bits as a count of agreements",
         "dense0: 1 of 2 rows have no bits, 2 of 3 inputs are never read",
     ]
     full = np.ones((1, 1, 3))
     full_layer = Dense(weights=WeightPlanes.from_bits(full, full, (1,)))
     assert len(analysis_lines(chain(kind, full_layer))) == 1
+
+
+def test_rows_whose_coefficients_are_0_are_dead():
+    ones = np.ones((2, 3, 4), dtype=np.uint8)
+    weights = WeightPlanes.from_bits(ones, ones, row_coefficients=np.array([[1, 0, 0], [0, 0, 2]]))
+    (found,) = dead_weights(chain(TensorType((4,), Planes((1,))), Dense(weights=weights)))
+    assert found == DeadWeights("dense0", 3, 1, 4, 0)

@@ -103,3 +103,11 @@ def test_rows_without_bits_and_layers_without_repetitions_say_nothing():
         chain(TensorType((3,), Planes((1,))), Dense(weights=WeightPlanes.from_bits(masks * 0, masks, (1,))))
     )
     assert (facts.rows, facts.unique_rows, facts.saved, facts.text()) == (1, 1, 0.0, "")
+
+
+def test_equal_signs_with_other_coefficients_make_another_row():
+    bits = np.array([[[1, 0, 1], [1, 0, 1], [0, 1, 0]]])
+    table = np.array([[2, 3, 2]])
+    weights = WeightPlanes.from_bits(bits, np.ones_like(bits), row_coefficients=table)
+    (facts,) = kernel_sharing(chain(TensorType((3,), Planes((1,))), Dense(weights=weights)))
+    assert (facts.rows, facts.unique_rows) == (3, 2)

@@ -26,8 +26,7 @@ from hbnn_hw.ops import (
     Unflatten,
 )
 from hbnn_hw.ops.base import integers_of, range_of
-from hbnn_hw.passes.rising_codes import is_same_everywhere
-from hbnn_hw.types import Integers, Planes, TensorType
+from hbnn_hw.types import Integers, TensorType
 from tests.graphs import random_affine, random_weights
 
 LARGEST = 1 << 9
@@ -188,10 +187,8 @@ class Builder:
         self.add(op)
 
     def add_pool(self, share: float) -> bool:
-        """Max-pooling by chance, where the values allow it."""
-        element = self.kind.element
-        mask = element.mask.present() if isinstance(element, Planes) and element.mask else None
-        pools = self.chance(share) and is_same_everywhere(mask)
+        """Max-pooling by chance."""
+        pools = self.chance(share)
         if pools:
             self.add(MaxPool(**self.window()))
         return pools

@@ -49,3 +49,12 @@ def test_a_lowered_layer_takes_no_cycles_for_an_empty_plane():
 def test_layers_without_empty_planes_are_the_same_objects():
     graph = random_mlp(5, (12, 6, 4), coefficients=(2, 1))
     assert prune_planes(graph).nodes == graph.nodes
+
+
+def test_a_plane_whose_rows_all_have_coefficient_0_goes_away():
+    full = planes_with({0, 1, 2})
+    table = np.arange(18).reshape(3, 6) * np.array([[1], [0], [1]])
+    weights = WeightPlanes.from_bits(full.unpacked_bits(), full.unpacked_masks(), row_coefficients=table)
+    pruned = without_empty_planes(weights)
+    assert pruned.n_planes == 2
+    assert np.array_equal(pruned.values(), weights.values())
