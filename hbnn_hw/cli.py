@@ -187,7 +187,7 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="Folder of the data files.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure accuracy on the golden model, and compare a checkpoint with PyTorch at every layer, bit for bit.
+    """Measure accuracy on the golden model; compare a checkpoint with PyTorch at every layer, bit for bit.
 
     A .hbnn or .onnx file has no PyTorch model; --dataset says what it is measured on.
     """

@@ -113,9 +113,7 @@ def _codes_for(path: Path, graph: Graph, images: data.Dataset) -> NDArray[np.int
         )
     element = kind.element
     if isinstance(element, Integers) and codes.max(initial=0) > element.high:
-        raise RangeError(
-            f"'{path}' reads codes up to {element.high}, {images.name} has {int(codes.max())}"
-        )
+        raise RangeError(f"'{path}' reads codes up to {element.high}, {images.name} has {int(codes.max())}")
     return codes
 
 

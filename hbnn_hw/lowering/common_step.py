@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from hbnn_hw.lowering.fixed_point import exponent
 from hbnn_hw.lowering.lines import Lines, Reals
 from hbnn_hw.pieces import ends_of_pieces
 
@@ -34,7 +35,7 @@ def common_step(parts: Sequence[Lines], *, with_offsets: bool) -> float:
     exact = _greatest_divisor(np.concatenate([array.ravel() for array in constants]))
     if exact is not None and largest / exact < LARGEST_EXACT:
         return exact
-    return 2.0 ** math.floor(math.log2(largest / FINEST))
+    return 2.0 ** exponent(largest / FINEST)
 
 
 def _largest(part: Lines, *, with_offsets: bool) -> float:

@@ -38,7 +38,7 @@ def step_for(spread: Reals, scale_error: float) -> float:
     off by at most half of that.
     """
     largest = scale_error / FINER * root_mean_square(spread)
-    return 2.0 ** _exponent(largest) if largest > 0 else 1.0
+    return 2.0 ** exponent(largest) if largest > 0 else 1.0
 
 
 def root_mean_square(spread: Reals) -> float:
@@ -46,7 +46,7 @@ def root_mean_square(spread: Reals) -> float:
     return math.sqrt(math.fsum(s * s for s in spread.tolist()) / spread.size)
 
 
-def _exponent(x: float) -> int:
+def exponent(x: float) -> int:
     """Return the exponent of the largest power of two that is at most ``x``, exactly."""
     return math.frexp(x)[1] - 1
 
@@ -82,4 +82,4 @@ def is_whole(values: Reals, bits: int) -> bool:
 def _most_bits(slopes: Reals, offsets: Reals, magnitude: int) -> int:
     """Return how many fraction bits leave every product below the limit of the operator."""
     largest = float(np.abs(slopes).max()) * magnitude + float(np.abs(offsets).max()) + 1.0
-    return max(0, _exponent(PRODUCT_LIMIT / 4 / largest))
+    return max(0, exponent(PRODUCT_LIMIT / 4 / largest))

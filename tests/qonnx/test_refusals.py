@@ -88,9 +88,11 @@ CASES = {
         "must have one scale, or one per output channel",
     ),
     "border between steps": (
-        lambda f: f.quant(2)
-        and f.add("Add", 0.25)
-        and f.add("Conv", f.weights(np.ones((1, 2, 1, 1)), 2), pads=[1, 1, 1, 1]),
+        lambda f: (
+            f.quant(2)
+            and f.add("Add", 0.25)
+            and f.add("Conv", f.weights(np.ones((1, 2, 1, 1)), 2), pads=[1, 1, 1, 1])
+        ),
         "0, the border of .* must be a whole number",
     ),
     "product of two": (lambda f: f.quant(2) and f.add("Mul", f.last), "quotient with a constant"),
