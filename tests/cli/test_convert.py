@@ -93,3 +93,10 @@ def test_outputs_that_cannot_be_written(hbnn, tmp_path, name, text):
     assert done.code == 2
     assert text in done.err
     assert (tmp_path / "there.onnx").read_text() == "precious"
+
+
+def test_the_pages_commands_are_those_of_the_command_line(hbnn):
+    page = (MODELS.parent / "docs" / "qonnx.md").read_text(encoding="utf-8")
+    helps = "".join(hbnn(*verb, "--help").out for verb in ((), ("convert",), ("evaluate",)))
+    assert set(re.findall(r"hbnn-hw (\w+)", page)) <= set(re.findall(r"\w+", helps))
+    assert set(re.findall(r"--[a-z][a-z-]+", page)) <= set(re.findall(r"--[a-z][a-z-]+", helps))

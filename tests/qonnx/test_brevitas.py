@@ -9,6 +9,7 @@ from torch import nn
 
 with warnings.catch_warnings(action="ignore"):
     import brevitas.nn as qnn
+    from brevitas.export import export_qonnx
     from brevitas.inject.enum import RestrictValueType, ScalingImplType
     from brevitas.quant import (
         Int8ActPerTensorFixedPoint,
@@ -18,6 +19,7 @@ with warnings.catch_warnings(action="ignore"):
 
 from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.capture.brevitas import convert
+from hbnn_hw.capture.qonnx import read_bytes
 from hbnn_hw.errors import CaptureError
 from hbnn_hw.ops import Convolution, Dense
 from hbnn_hw.passes import lower
@@ -151,6 +153,17 @@ def test_a_residual_network_of_generic_scales():
     found = convert(network, images)
     result = GoldenModel(found.graph).value(found.codes(images.numpy()))
     np.testing.assert_allclose(result, expected.numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_files_of_the_older_exporter_are_read_as_well():
+    """TorchScript's graphs have other nodes for the same network."""
+    for build in (small_cnn, binary_cnn, Residual):
+        network, images, expected = trained(build)
+        with warnings.catch_warnings(action="ignore"):
+            content = export_qonnx(network, args=images[:1], dynamo=False).SerializeToString()
+        found = read_bytes(content)
+        result = GoldenModel(found.graph).value(found.codes(images.numpy()))
+        np.testing.assert_allclose(result, expected.numpy(), rtol=1e-5, atol=1e-5)
 
 
 def test_weights_are_what_brevitas_quantized():

@@ -279,6 +279,13 @@ def test_annotated_inputs_are_read_as_integers(datatype, values, n_codes):
     assert any(isinstance(node.op, EncodeBitPlanes) for node in found.graph.nodes)
 
 
+def test_an_input_annotated_as_float_is_quantized_by_its_first_node():
+    file = File((3,), datatype="FLOAT32")
+    file.quant(3, 0.5)
+    file.add("MatMul", file.weights([[1.0, -1], [1, 1], [-1, 1]], 2))
+    assert_exact(file, [[-9, 0.24, 0.26], [1.5, -0.25, 7]])
+
+
 def test_an_input_of_more_than_eight_bits_is_read_as_integers():
     file = File((3,), datatype="INT12")
     file.add("MatMul", file.weights([[1.0, -1], [1, 1], [-1, 1]], 2))

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.backends.qonnx.thresholds import per_channel, write_thresholds
+from hbnn_hw.backends.qonnx.pieces import write_pieces
+from hbnn_hw.backends.qonnx.thresholds import write_thresholds
 from hbnn_hw.backends.qonnx.writer import EXACT_FLOAT32, Tensor, Writer, needs_double, reached
 from hbnn_hw.errors import RangeError
 from hbnn_hw.ops import (
@@ -245,72 +246,14 @@ def _concat(writer: Writer, op: Concat, place: Place) -> Tensor:
     return writer.node("Concat", sources, place.name, place.shape(writer.batch), double=double, axis=1)
 
 
-def _pieces(
-    writer: Writer,
-    name: str,
-    source: Tensor,
-    slopes: NDArray[Any],
-    offsets: NDArray[Any],
-    knees: NDArray[np.int64],
-    *,
-    double: bool,
-) -> Tensor:
-    """Write ``slopes[k] · x + offsets[k]`` for integers x: the first line, and what every knee k adds to it.
-
-    ``slope · relu(x - (k - 1)) + offset · (x >= k)`` with the changes of slope and of the line's value at
-    k - 1: the pieces need not meet, and nothing but constants is multiplied with.
-    """
-    rank = len(source.shape)
-    x = writer.cast(source, double=double)
-
-    def times(factor: NDArray[Any], value: Tensor, label: str) -> Tensor:
-        if (factor == 1).all():
-            return value
-        constant = writer.numbers(f"{label}_slope", per_channel(factor, rank), double=double)
-        return writer.node("Mul", [value, constant], f"{label}_product", x.shape, double=double)
-
-    def plus(value: Tensor, addend: NDArray[Any], label: str) -> Tensor:
-        if not addend.any():
-            return value
-        constant = writer.numbers(f"{label}_offset", per_channel(addend, rank), double=double)
-        return writer.node("Add", [value, constant], f"{label}_line", x.shape, double=double)
-
-    def sum_of(first: Tensor, second: Tensor, label: str) -> Tensor:
-        return writer.node("Add", [first, second], f"{label}_sum", x.shape, double=double)
-
-    total = plus(times(slopes[0], x, name), offsets[0], name)
-    for k, knee in enumerate(knees, start=1):
-        label = f"{name}_piece_{k}"
-        slope = slopes[k] - slopes[k - 1]
-        jump = offsets[k] - offsets[k - 1] + slope * (knee - 1)
-        if slope.any():
-            beyond = plus(x, 1 - knee, f"{label}_beyond")
-            bent = writer.node("Relu", [beyond], f"{label}_relu", x.shape, double=double)
-            total = sum_of(total, times(slope, bent, label), label)
-        if jump.any():
-            constants = writer.numbers(f"{label}_knee", knee[:, np.newaxis], double=double)
-            passed = writer.node(
-                "MultiThreshold",
-                [x, constants],
-                f"{label}_passed",
-                x.shape,
-                double=double,
-                out_dtype="BINARY",
-                data_layout={2: "NC", 4: "NCHW"}[rank],
-            )
-            total = sum_of(total, times(jump, passed, f"{label}_jump"), f"{label}_jump")
-    return total
-
-
 def _rescale(writer: Writer, op: Rescale, place: Place) -> Tensor:
     bound = reached(place.inputs[0].element)
     magnitude = max(-bound.low, bound.high)
     products = int(np.abs(op.multipliers).max()) * magnitude + int(np.abs(op.offsets).max())
     double = 2 * len(op.multipliers) * products >= EXACT_FLOAT32
     source = place.sources[0]
-    result = _pieces(
-        writer, place.name, source, op.multipliers, op.offsets, op.knees, double=double or source.double
-    )
+    wide = writer.cast(source, double=double or source.double)
+    result = write_pieces(writer, place.name, wide, op.multipliers, op.offsets, op.knees)
     if op.shift:
         factor = writer.numbers(f"{place.name}_unit", np.array(2.0**-op.shift), double=result.double)
         shape = result.shape
@@ -339,11 +282,9 @@ def _reals(
 ) -> Tensor:
     """Write real numbers: in float32 at last, and before it where there is one piece."""
     source = place.sources[0]
-    double = len(alpha) > 1 or source.double
+    wide = writer.cast(source, double=len(alpha) > 1 or source.double)
     slopes, offsets = (c.astype(np.float64) for c in (alpha, beta))
-    return writer.cast(
-        _pieces(writer, place.name, source, slopes, offsets, knees, double=double), double=False
-    )
+    return writer.cast(write_pieces(writer, place.name, wide, slopes, offsets, knees), double=False)
 
 
 def _same(writer: Writer, op: WidthConverter, place: Place) -> Tensor:

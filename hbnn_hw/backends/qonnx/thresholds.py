@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.backends.qonnx.writer import Tensor, Writer
+from hbnn_hw.backends.qonnx.writer import Tensor, Writer, layout_of
 from hbnn_hw.ops import Thresholds
 from hbnn_hw.planes import code_to_bits, uniform_scales
 from hbnn_hw.types import Planes, TensorType
@@ -81,7 +81,7 @@ def _multi_threshold(
         out_dtype=kind,
         out_scale=float(size),
         out_bias=float(bias),
-        data_layout={2: "NC", 4: "NCHW"}[len(source.shape)],
+        data_layout=layout_of(source),
     )
     return writer.cast(counted, double=False)
 

@@ -113,6 +113,11 @@ class Writer:
         ]
 
 
+def layout_of(tensor: Tensor) -> str:
+    """Return the names of a tensor's axes, as FINN writes them."""
+    return "NC" if len(tensor.shape) == 2 else "NCHW"
+
+
 def reached(element: Element) -> Integers:
     """Return the range of planes or integers."""
     if isinstance(element, Planes):

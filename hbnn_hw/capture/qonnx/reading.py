@@ -166,7 +166,7 @@ def _graph(model: onnx.ModelProto, name: str) -> OnnxGraph:
         _text(annotation.tensor_name): _text(entry.value)
         for annotation in graph.quantization_annotation
         for entry in annotation.quant_parameter_tensor_names
-        if entry.key == "finn_datatype"
+        if entry.key == "finn_datatype" and not entry.value.startswith("FLOAT")
     }
     return OnnxGraph(name, nodes, constants, _input(inputs[0], datatypes), _text(graph.output[0].name))
 
