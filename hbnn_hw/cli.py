@@ -50,7 +50,9 @@ class SimulatorChoice(Enum):
     VERILATOR = "verilator"
 
 
-ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.PT", help="Checkpoint written by hbnn_hw.save.")]
+ModelFile = Annotated[
+    Path, typer.Argument(metavar="MODEL.PT", help="Checkpoint written by hbnn_hw.save, or .onnx file.")
+]
 ExportFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder written by 'hbnn-hw export'.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 

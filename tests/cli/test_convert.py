@@ -52,6 +52,17 @@ def test_a_qonnx_file_is_evaluated_like_the_model_it_came_from(hbnn, qonnx_file)
     assert "golden = PyTorch" not in hbnn("evaluate", qonnx_file, "--dataset", "digits").out
 
 
+@pytest.mark.hls
+def test_a_qonnx_file_becomes_an_accelerator(hbnn, qonnx_file, tmp_path):
+    """What was read from QONNX is emitted, and its C++ gives the golden vectors."""
+    done = hbnn("export", qonnx_file, "-o", tmp_path / "out", "--backend", "hls")
+    assert done.code == 0, done.err
+    done = hbnn("csim", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    (result,) = json.loads(done.out)
+    assert result["images"] == 8  # two extreme ones, and six random ones
+
+
 def test_a_file_without_a_training_needs_the_name_of_a_data_set(hbnn, qonnx_file):
     done = hbnn("evaluate", qonnx_file)
     assert done.code == 2
@@ -97,6 +108,6 @@ def test_outputs_that_cannot_be_written(hbnn, tmp_path, name, text):
 
 def test_the_pages_commands_are_those_of_the_command_line(hbnn):
     page = (MODELS.parent / "docs" / "qonnx.md").read_text(encoding="utf-8")
-    helps = "".join(hbnn(*verb, "--help").out for verb in ((), ("convert",), ("evaluate",)))
+    helps = "".join(hbnn(*verb, "--help").out for verb in ((), ("convert",), ("evaluate",), ("export",)))
     assert set(re.findall(r"hbnn-hw (\w+)", page)) <= set(re.findall(r"\w+", helps))
     assert set(re.findall(r"--[a-z][a-z-]+", page)) <= set(re.findall(r"--[a-z][a-z-]+", helps))

@@ -8,15 +8,17 @@ from typing import TypeAlias
 from hbnn_hw.capture.qonnx.activations import add_bend, add_quantizer, add_sign
 from hbnn_hw.capture.qonnx.arithmetic import add_batchnorm, add_floor, add_negative, add_product, add_sum
 from hbnn_hw.capture.qonnx.lowering import Layer, Lowering
-from hbnn_hw.capture.qonnx.shapes import (
+from hbnn_hw.capture.qonnx.pools import (
     add_average_pool,
+    add_global_average_pool,
+    add_max_pool,
+    add_reduce_mean,
+)
+from hbnn_hw.capture.qonnx.shapes import (
     add_concat,
     add_depth_to_space,
     add_flatten,
-    add_global_average_pool,
-    add_max_pool,
     add_pad,
-    add_reduce_mean,
     add_reshape,
     add_shape,
     add_transpose,

@@ -256,7 +256,7 @@ def _annotated(onnx: OnnxGraph) -> Quantizer:
     raise CaptureError(
         f"the input '{onnx.input.name}' must be quantized: put a Quant node behind it, annotate its datatype "
         "(set_tensor_datatype), or say what its codes stand for, as in "
-        "load(path, InputCode(bits=8, scale=1 / 255))"
+        "load(path, InputCode(bits=8, scale=1 / 255)) or 'hbnn-hw convert --input-bits 8 --input-scale'"
     )
 
 

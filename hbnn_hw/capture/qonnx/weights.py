@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hbnn_hw.capture.qonnx.lowering import Layer, Lowering
 from hbnn_hw.capture.qonnx.values import Constant, Reals, Value, whole
+from hbnn_hw.capture.qonnx.windows import padding_of, pair_of
 from hbnn_hw.errors import CaptureError, ShapeError
 from hbnn_hw.lowering.integer_planes import integer_planes
 from hbnn_hw.lowering.lines import Lines
@@ -64,7 +65,7 @@ def add_convolution(lowering: Lowering, layer: Layer) -> Value:
     if weights is None or weights.numbers.ndim != 1 + len(value.axes):
         raise ShapeError(f"{layer.title} must have weights of {1 + len(value.axes)} axes")
     kernel = weights.numbers.shape[2:]
-    rows, columns = _pair(kernel)
+    rows, columns = pair_of(kernel)
     matrix = Constant(
         *(
             None
@@ -76,8 +77,8 @@ def add_convolution(lowering: Lowering, layer: Layer) -> Value:
     if not matrix.numbers.size or layer.node.integers("kernel_shape", kernel) != kernel:
         raise ShapeError(f"kernel_shape of {layer.title} must be that of its weights, {kernel}")
     planes, step = _planes(layer, matrix)
-    dilation = _pair(layer.node.integers("dilations", (1,) * len(kernel)))
-    stride = _pair(layer.node.integers("strides", (1,) * len(kernel)))
+    dilation = pair_of(layer.node.integers("dilations", (1,) * len(kernel)))
+    stride = pair_of(layer.node.integers("strides", (1,) * len(kernel)))
     spans = (span(rows, dilation[0]), span(columns, dilation[1]))
     padding = padding_of(layer, value, spans, stride)
     op = Convolution(
@@ -97,36 +98,6 @@ def add_convolution(lowering: Lowering, layer: Layer) -> Value:
         stage=_sums(lowering, stage, node, planes, step, bias),
         shape=lowering.types[node].shape,
     )
-
-
-def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:
-    """Return (rows, columns); a sequence is an image of one row."""
-    if len(sizes) not in (1, 2):
-        raise ShapeError(f"a window must have 1 or 2 axes, not {sizes}")
-    return (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
-
-
-def padding_of(
-    layer: Layer, value: Value, spans: tuple[int, int], stride: tuple[int, int]
-) -> tuple[int, int, int, int]:
-    """Return (top, bottom, left, right) of a window's ``pads`` or ``auto_pad``."""
-    n_axes = len(value.axes) - 1
-    mode = layer.node.text("auto_pad", "NOTSET")
-    if mode == "VALID":
-        return 0, 0, 0, 0
-    if mode in ("SAME_UPPER", "SAME_LOWER"):
-        missing = [
-            max(0, (-(-size // step) - 1) * step + reach - size)
-            for size, reach, step in zip(value.shape[:2], spans, stride, strict=True)
-        ]
-        before = [m // 2 if mode == "SAME_UPPER" else m - m // 2 for m in missing]
-        return before[0], missing[0] - before[0], before[1], missing[1] - before[1]
-    pads = layer.node.integers("pads", (0,) * (2 * n_axes))
-    if mode != "NOTSET" or len(pads) != 2 * n_axes:
-        raise CaptureError(f"{layer.title} must have {2 * n_axes} pads, not {pads} and auto_pad {mode!r}")
-    if n_axes == 1:
-        return 0, 0, pads[0], pads[1]
-    return pads[0], pads[2], pads[1], pads[3]
 
 
 def _border(layer: Layer, stage: Integers) -> int:
