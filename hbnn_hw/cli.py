@@ -50,7 +50,9 @@ class SimulatorChoice(Enum):
     VERILATOR = "verilator"
 
 
-ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.PT", help="Checkpoint written by hbnn_hw.save.")]
+ModelFile = Annotated[
+    Path, typer.Argument(metavar="MODEL.PT", help="Checkpoint written by hbnn_hw.save, or .onnx file.")
+]
 ExportFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder written by 'hbnn-hw export'.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -187,7 +189,10 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="Folder of the data files.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure accuracy on the golden model, and compare it with PyTorch at every layer, bit for bit."""
+    """Measure accuracy on the golden model; compare a checkpoint with PyTorch at every layer, bit for bit.
+
+    A .hbnn or .onnx file has no PyTorch model; --dataset says what it is measured on.
+    """
     from hbnn_hw.evaluate import evaluate_file
 
     result = evaluate_file(model, dataset, data, _say)
@@ -196,16 +201,21 @@ def evaluate(
         return
     _out.print(
         f"{result.network} on {result.dataset}: {result.correct} of {result.images} right, "
-        f"{100 * result.accuracy:.2f} % (golden model)\n"
-        f"golden = PyTorch on {result.images} images at {result.layers} layers: {result.values} values equal",
+        f"{100 * result.accuracy:.2f} % (golden model)",
         markup=False,
     )
+    if result.layers:
+        _out.print(
+            f"golden = PyTorch on {result.images} images at {result.layers} layers: "
+            f"{result.values} values equal",
+            markup=False,
+        )
 
 
 @app.command()
 def inspect(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A checkpoint, a graph.hbnn or an export folder.")
+        Path, typer.Argument(metavar="FILE", help="A checkpoint, a .hbnn or .onnx file, or an export folder.")
     ],
     draw: Annotated[
         Path | None, typer.Option(metavar="OUT.SVG", help="Draw the graph into this file, too.")
@@ -224,6 +234,32 @@ def inspect(
 
         replace_file(draw, graph_svg(graph).encode())
         _say(f"drawn into {draw}")
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="A checkpoint, a .hbnn or .onnx file, or an export folder.")
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A .hbnn or .onnx file to write; must not exist.")
+    ],
+    input_bits: Annotated[
+        int | None, typer.Option(help="Bits of the input's codes, if a QONNX file has no input quantizer.")
+    ] = None,
+    input_scale: Annotated[float, typer.Option(help="What one step of those codes stands for.")] = 1.0,
+    input_offset: Annotated[float, typer.Option(help="What their code 0 stands for.")] = 0.0,
+    batch: Annotated[int, typer.Option(min=1, help="Samples at a time of a QONNX file to write.")] = 1,
+) -> None:
+    """Convert a network: checkpoint, IR or QONNX to IR or QONNX."""
+    from hbnn_hw.capture.qonnx import InputCode
+    from hbnn_hw.convert import convert_file
+
+    code = None
+    if input_bits is not None:
+        code = InputCode(bits=input_bits, scale=input_scale, offset=input_offset)
+    graph = convert_file(source, target, code, batch, _say)
+    _out.print(f"{graph.name}: {len(graph.nodes)} operators, written to {target}", markup=False)
 
 
 @app.command()

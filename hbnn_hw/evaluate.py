@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hbnn_hw import data
 from hbnn_hw.backends.golden import GoldenModel
-from hbnn_hw.errors import ShapeError
+from hbnn_hw.errors import DatasetMissingError, RangeError, ShapeError
 from hbnn_hw.extras import require
+from hbnn_hw.graph import Graph
+from hbnn_hw.inspection import read_graph
 from hbnn_hw.passes import lower
+from hbnn_hw.types import Integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,8 @@ class Evaluation:
     images, correct
         Test images, and those classified right by the lowered golden model.
     layers, values
-        Layer outputs per image, and numbers in all, that were compared with PyTorch; all equal.
+        Layer outputs per image, and numbers in all, that were compared with PyTorch; all equal. 0 where
+        there is no PyTorch network.
     """
 
     network: str
@@ -55,7 +60,7 @@ def evaluate_file(
     Parameters
     ----------
     path
-        Model file.
+        Model file; or an IR or QONNX file, of which there is no PyTorch network to compare with.
     dataset
         Name of the data set; None takes the one that the model was trained on.
     root
@@ -70,19 +75,47 @@ def evaluate_file(
     MismatchError
         If golden and PyTorch differ anywhere.
     """
+    if path.suffix in (".onnx", ".hbnn"):
+        return _evaluate_graph(path, dataset, root, progress)
     require("torch", "train", "reading a model file")
     from hbnn_hw.capture import capture_file, compare_with_torch
 
     model = capture_file(path)
     images = data.load(dataset or str(model.facts["dataset"]), root)
-    codes = images.x_test.astype(np.int64)
-    if codes.shape[1:] != model.graph.input_type.shape:
-        raise ShapeError(
-            f"'{path}' reads {model.graph.input_type.n_elements} values an image, "
-            f"{images.name} has {codes.shape[1]}"
-        )
+    codes = _codes_for(path, model.graph, images)
     progress(f"comparing PyTorch and golden on {len(codes)} images at every layer")
     equal = compare_with_torch(model.deployed, model.graph, codes)
     progress("classifying with the lowered golden model")
-    correct = int((GoldenModel(lower(model.graph)).classes(codes) == images.y_test).sum())
+    correct = _correct(model.graph, codes, images)
     return Evaluation(model.graph.name, str(images.name), len(codes), correct, equal.layers, equal.values)
+
+
+def _evaluate_graph(
+    path: Path, dataset: str | None, root: Path | None, progress: Callable[[str], None]
+) -> Evaluation:
+    """Evaluate a file that holds a graph and no PyTorch network to compare with."""
+    if dataset is None:
+        raise DatasetMissingError(f"'{path}' does not say what it was trained on; name it with --dataset")
+    graph = read_graph(path)
+    images = data.load(dataset, root)
+    codes = _codes_for(path, graph, images)
+    progress("classifying with the lowered golden model")
+    return Evaluation(graph.name, str(images.name), len(codes), _correct(graph, codes, images), 0, 0)
+
+
+def _codes_for(path: Path, graph: Graph, images: data.Dataset) -> NDArray[np.int64]:
+    """Return the test images; raise an error if the network does not read such codes."""
+    codes = images.x_test.astype(np.int64)
+    kind = graph.input_type
+    if codes.shape[1:] != kind.shape:
+        raise ShapeError(
+            f"'{path}' reads {kind.n_elements} values an image, {images.name} has {codes.shape[1]}"
+        )
+    element = kind.element
+    if isinstance(element, Integers) and codes.max(initial=0) > element.high:
+        raise RangeError(f"'{path}' reads codes up to {element.high}, {images.name} has {int(codes.max())}")
+    return codes
+
+
+def _correct(graph: Graph, codes: NDArray[np.int64], images: data.Dataset) -> int:
+    return int((GoldenModel(lower(graph)).classes(codes) == images.y_test).sum())

@@ -19,6 +19,7 @@ from hbnn_hw.backends.hls import HlsTool
 from hbnn_hw.exported import MANIFEST, REPORT, report_page
 from hbnn_hw.extras import require
 from hbnn_hw.graph import Graph
+from hbnn_hw.inspection import read_graph
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.passes import FoldingRequest, lower
 from hbnn_hw.planes import decode
@@ -106,7 +107,7 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
     Parameters
     ----------
     path
-        Model file, see :func:`hbnn_hw.capture.capture_file`.
+        Model file, see :func:`hbnn_hw.capture.capture_file`, or a QONNX file.
     folder
         Folder to make; it must not exist.
     options
@@ -126,15 +127,12 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
     """
     check_absent(folder)
     progress("reading the model")
-    require("torch", "train", "reading a model file")
-    from hbnn_hw.capture import capture_file  # torch takes seconds to import: not for every command
-
-    model = capture_file(path, options.scale_error)
+    captured, facts, images = _read(path, options.scale_error)
     progress("lowering to integer hardware operators")
-    model.graph.check_emittable()
-    graph = lower(model.graph, options.folding)
+    captured.check_emittable()
+    graph = lower(captured, options.folding)
     progress("computing golden vectors")
-    vectors = golden_vectors(graph, model.images)
+    vectors = golden_vectors(graph, images)
     files: dict[str, bytes] = {"graph.hbnn": ir_file.to_bytes(graph)}
     files |= {name: npy_bytes(array) for name, array in vector_files(vectors).items()}
     files |= _backend_files(graph, vectors, options, progress)
@@ -145,13 +143,13 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
         "toolkit": __version__,
         "network": graph.name,
         "model_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "facts": model.facts,
+        "facts": facts,
         "board": options.target.board,
         "clock_ns": options.target.clock_ns,
         "hls_tool": options.tool.value,
         "backends": sorted(backend.value for backend in options.backends),
         "scale_error": options.scale_error,
-        "vectors": {"real": len(model.images), "extreme": 2, "random": RANDOM_VECTORS},
+        "vectors": {"real": len(images), "extreme": 2, "random": RANDOM_VECTORS},
         "layers": _layer_documents(graph),
     }
     files[REPORT] = report_page(graph, manifest).encode()
@@ -160,6 +158,18 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
     progress("writing the folder")
     write_folder(folder, files)
     return graph
+
+
+def _read(path: Path, scale_error: float) -> tuple[Graph, dict[str, Any], NDArray[np.int64]]:
+    """Return the captured graph, what is known of its training, and real images; of QONNX the graph alone."""
+    if path.suffix == ".onnx":
+        graph = read_graph(path)
+        return graph, {}, np.empty((0, graph.input_type.n_elements), dtype=np.int64)
+    require("torch", "train", "reading a model file")
+    from hbnn_hw.capture import capture_file  # torch takes seconds to import: not for every command
+
+    model = capture_file(path, scale_error)
+    return model.graph, dict(model.facts), model.images
 
 
 def _backend_files(

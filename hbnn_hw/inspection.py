@@ -16,7 +16,7 @@ from hbnn_hw.xor_encoding import XorEncoding
 
 
 def read_graph(path: Path) -> Graph:
-    """Return the graph in a checkpoint, an IR file or an export folder.
+    """Return the graph in a checkpoint, an IR file, a QONNX file or an export folder.
 
     Raises
     ------
@@ -27,6 +27,10 @@ def read_graph(path: Path) -> Graph:
         return open_export(path).graph
     if path.suffix == ".hbnn":
         return ir_file.load(path)
+    if path.suffix == ".onnx":
+        from hbnn_hw.capture import qonnx
+
+        return qonnx.load(path)
     require("torch", "train", "reading a model file")
     from hbnn_hw.capture import capture_file
 

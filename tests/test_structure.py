@@ -16,6 +16,7 @@ HARDWARE_OPS = sorted(name for name, op in OPS.items() if issubclass(op, Hardwar
 TORCH_FOLDERS = {"nn", "capture"}
 
 FORBIDDEN = {
+    "lowering": {"passes", "backends", "verify", "estimate", "report", "nn", "capture"},
     "ops": {"analysis", "passes", "backends", "verify", "estimate", "report", "nn", "capture"},
     "analysis": {"passes", "backends", "verify", "estimate", "report", "nn", "capture"},
     "passes": {"analysis", "backends", "verify", "estimate", "report", "nn", "capture"},

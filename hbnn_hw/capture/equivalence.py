@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from hbnn_hw.backends.golden import GoldenModel
+from hbnn_hw.capture.names import identifier
 from hbnn_hw.capture.order import flat_orders, to_ir_order
-from hbnn_hw.capture.sequential import identifier
 from hbnn_hw.errors import MismatchError
 from hbnn_hw.graph import Graph
 from hbnn_hw.nn.deployed_network import DeployedNetwork

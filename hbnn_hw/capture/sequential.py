@@ -7,6 +7,7 @@ from math import prod
 
 from torch import nn
 
+from hbnn_hw.capture.names import identifier
 from hbnn_hw.capture.operators import OPERATORS, Place
 from hbnn_hw.capture.order import Order, order_behind
 from hbnn_hw.errors import CaptureError
@@ -80,9 +81,3 @@ def _input_type(modules: Iterable[nn.Module]) -> TensorType:
         if bits and features:
             return TensorType((features,), Integers(0, 2**bits - 1))
     raise CaptureError("a network must begin with BitPlaneInput and hold at least one linear layer")
-
-
-def identifier(path: str) -> str:
-    """Turn a module path into a C and Verilog identifier: ``features.0.conv`` to ``features_0_conv``."""
-    text = "".join(c if c.isascii() and c.isalnum() else "_" for c in path)
-    return f"layer_{text}" if not text or text[0].isdigit() else text

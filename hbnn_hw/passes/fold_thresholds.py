@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,13 +9,11 @@ from numpy.typing import NDArray
 
 from hbnn_hw.errors import RangeError
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import Affine, PiecewiseAffine, Quantize, Sign, Tensor, Threshold, Thresholds
+from hbnn_hw.lowering.bisection import Codes, bisect_thresholds
+from hbnn_hw.ops import Affine, PiecewiseAffine, Quantize, Sign, Tensor, Threshold
 from hbnn_hw.ops.base import range_of
 from hbnn_hw.pieces import ends_of_pieces
 from hbnn_hw.types import Integers, Reals, TensorType
-
-Codes = Callable[[NDArray[np.int64]], NDArray[np.int64]]
-"""Integers (batch, channels) to output codes (batch, channels), monotone in every channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,51 +23,6 @@ class _Chain:
     source: str
     affine: Node | None
     quantizer: Node
-
-
-def bisect_thresholds(codes: Codes, low: int, high: int, channels: int, levels: int) -> Thresholds:
-    """Find the thresholds of monotone functions of an integer, all channels at once.
-
-    Parameters
-    ----------
-    codes
-        The function, evaluated exactly as the float model evaluates it; per channel it must be monotone,
-        ascending or descending.
-    low, high
-        Reachable integers, inclusive.
-    channels, levels
-        Number of channels, and of thresholds per channel.
-
-    Returns
-    -------
-    Thresholds
-        Equal to the function for every integer in ``low … high``. Level ``low`` means always and
-        ``high + 1`` never.
-    """
-    at_low = codes(np.full((1, channels), low, dtype=np.int64))[0]
-    at_high = codes(np.full((1, channels), high, dtype=np.int64))[0]
-    inverted = at_high < at_low
-    table = np.empty((channels, levels), dtype=np.int64)
-    for level in range(levels):
-        # Descending channels lose their levels from the top, so that the table ascends for them as well.
-        wanted = np.where(inverted, levels - level, level + 1)
-        table[:, level] = _first_change(codes, low, high, wanted, inverted)
-    return Thresholds(table=table, inverted=inverted)
-
-
-def _first_change(
-    codes: Codes, low: int, high: int, wanted: NDArray[np.int64], inverted: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Smallest integer at which ``(code >= wanted) != inverted`` holds; ``high + 1`` if nowhere."""
-    first = np.full(wanted.shape, low, dtype=np.int64)
-    last = np.full(wanted.shape, high + 1, dtype=np.int64)
-    while (first < last).any():
-        middle = (first + last) // 2
-        holds = (codes(np.minimum(middle, high)[np.newaxis])[0] >= wanted) != inverted
-        active = first < last
-        last = np.where(active & holds, middle, last)
-        first = np.where(active & ~holds, middle + 1, first)
-    return first
 
 
 def _chain_to(graph: Graph, node: Node) -> _Chain | None:

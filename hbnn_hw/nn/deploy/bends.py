@@ -8,25 +8,10 @@ import numpy as np
 from torch import nn
 
 from hbnn_hw.errors import ShapeError
-from hbnn_hw.nn.deploy.lines import Bend
+from hbnn_hw.lowering.bends import clip, leak
+from hbnn_hw.lowering.lines import Bend
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering, reals
 from hbnn_hw.nn.deploy.stages import Value
-
-_ONE, _ZERO = np.ones(1), np.zeros(1)
-
-
-def clip(low: float, high: float | None) -> Bend:
-    """Return ``min(max(x, low), high)``; None for no upper limit."""
-    bottom = np.array([low])
-    if high is None:
-        return Bend(at=(bottom,), slopes=(_ZERO, _ONE), offsets=(bottom, _ZERO))
-    top = np.array([high])
-    return Bend(at=(bottom, top), slopes=(_ZERO, _ONE, _ZERO), offsets=(bottom, _ZERO, top))
-
-
-def leak(slope: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Bend:
-    """Return ``x if x >= 0 else slope · x``."""
-    return Bend(at=(_ZERO,), slopes=(slope, _ONE), offsets=(_ZERO, _ZERO))
 
 
 def _prelu(module: nn.Module) -> Bend:
