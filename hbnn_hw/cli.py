@@ -14,7 +14,7 @@ from rich.console import Console
 
 from hbnn_hw import __version__
 from hbnn_hw.errors import HbnnError, MismatchError
-from hbnn_hw.scales import DEFAULT_SCALE_ERROR
+from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm
 
 app = typer.Typer(
     help="Hardware co-design of extremely low-bit neural networks: PyTorch to a verified FPGA accelerator.",
@@ -87,6 +87,9 @@ def export(
     scale_error: Annotated[float, typer.Option(help="Largest relative error of an integer plane scale.")] = (
         DEFAULT_SCALE_ERROR
     ),
+    scales: Annotated[ScaleForm, typer.Option(help="Plane scales within that error, or shifts.")] = (
+        ScaleForm.INTEGERS
+    ),
 ) -> None:
     """Write the accelerator of a trained model: IR, HLS project, RTL, golden vectors, report.
 
@@ -104,6 +107,7 @@ def export(
         target=Target(clock_ns=clock_ns),
         tool=HlsTool(tool.value),
         scale_error=scale_error,
+        scale_form=scales,
     )
     graph = run(model, output, options, _say)
     _out.print(graph.text(), end="", markup=False)

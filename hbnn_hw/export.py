@@ -23,7 +23,7 @@ from hbnn_hw.inspection import read_graph
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.passes import FoldingRequest, lower
 from hbnn_hw.planes import decode
-from hbnn_hw.scales import DEFAULT_SCALE_ERROR
+from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm
 from hbnn_hw.streams import node_cycles
 from hbnn_hw.target import Target
 from hbnn_hw.types import Integers, Planes
@@ -59,6 +59,8 @@ class ExportOptions:
         Which HLS tool's dialect to write.
     scale_error
         Largest relative error of a plane scale's integer form (dimensionless).
+    scale_form
+        What plane coefficients may be.
     """
 
     backends: frozenset[Backend] = frozenset(Backend)
@@ -66,6 +68,7 @@ class ExportOptions:
     target: Target = field(default_factory=Target)
     tool: HlsTool = HlsTool.VIVADO_HLS
     scale_error: float = DEFAULT_SCALE_ERROR
+    scale_form: ScaleForm = ScaleForm.INTEGERS
 
 
 def golden_vectors(graph: Graph, images: NDArray[np.int64]) -> VectorSet:
@@ -127,7 +130,7 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
     """
     check_absent(folder)
     progress("reading the model")
-    captured, facts, images = _read(path, options.scale_error)
+    captured, facts, images = _read(path, options)
     progress("lowering to integer hardware operators")
     captured.check_emittable()
     graph = lower(captured, options.folding)
@@ -149,6 +152,7 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
         "hls_tool": options.tool.value,
         "backends": sorted(backend.value for backend in options.backends),
         "scale_error": options.scale_error,
+        "scales": options.scale_form.value,
         "vectors": {"real": len(images), "extreme": 2, "random": RANDOM_VECTORS},
         "layers": _layer_documents(graph),
     }
@@ -160,7 +164,7 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
     return graph
 
 
-def _read(path: Path, scale_error: float) -> tuple[Graph, dict[str, Any], NDArray[np.int64]]:
+def _read(path: Path, options: ExportOptions) -> tuple[Graph, dict[str, Any], NDArray[np.int64]]:
     """Return the captured graph, what is known of its training, and real images; of QONNX the graph alone."""
     if path.suffix == ".onnx":
         graph = read_graph(path)
@@ -168,7 +172,7 @@ def _read(path: Path, scale_error: float) -> tuple[Graph, dict[str, Any], NDArra
     require("torch", "train", "reading a model file")
     from hbnn_hw.capture import capture_file  # torch takes seconds to import: not for every command
 
-    model = capture_file(path, scale_error)
+    model = capture_file(path, options.scale_error, options.scale_form)
     return model.graph, dict(model.facts), model.images
 
 

@@ -15,8 +15,8 @@ from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.capture import capture, compare_with_torch
 from hbnn_hw.errors import CaptureError, MismatchError, RangeError, ShapeError
 from hbnn_hw.graph import Graph, Node
+from hbnn_hw.lowering.stages import Integers
 from hbnn_hw.nn import Method, Padding
-from hbnn_hw.nn.deploy.stages import Integers
 from hbnn_hw.nn.deploy.weights import _border
 from hbnn_hw.ops import Affine, Convolution, Dense, MaxPool
 from hbnn_hw.passes import lower

@@ -12,8 +12,8 @@ from torch import nn
 
 import hbnn_hw.nn as hnn
 from hbnn_hw.errors import CaptureError, ShapeError
-from hbnn_hw.nn.deploy.fixed_point import FINER, fixed_point, root_mean_square, step_for
-from hbnn_hw.nn.deploy.lines import Bend, Lines, beside
+from hbnn_hw.lowering.fixed_point import FINER, fixed_point, root_mean_square, step_for
+from hbnn_hw.lowering.lines import Bend, Lines, beside
 from hbnn_hw.nn.deploy.quantizers import residual_boundaries
 from hbnn_hw.nn.network import INPUT, Network, Step
 from hbnn_hw.nn.structure import Add, Concat, Pad, Scale, Subsample

@@ -10,8 +10,8 @@ from torch import nn
 from hbnn_hw.errors import ShapeError
 from hbnn_hw.lowering.bends import clip, leak
 from hbnn_hw.lowering.lines import Bend
+from hbnn_hw.lowering.stages import Value
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering, reals
-from hbnn_hw.nn.deploy.stages import Value
 
 
 def _prelu(module: nn.Module) -> Bend:

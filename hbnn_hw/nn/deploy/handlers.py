@@ -8,6 +8,7 @@ from typing import TypeAlias
 from torch import nn
 
 from hbnn_hw.errors import CaptureError
+from hbnn_hw.lowering.stages import Value
 from hbnn_hw.nn.activations import BitPlaneInput, SignActivation, StochasticSign
 from hbnn_hw.nn.conv import QuantizedConv
 from hbnn_hw.nn.deploy.bends import BENDS, add_bend
@@ -17,7 +18,6 @@ from hbnn_hw.nn.deploy.lowering import Layer, Lowering, title
 from hbnn_hw.nn.deploy.norms import add_batchnorm, add_output_scale, add_scale
 from hbnn_hw.nn.deploy.quantizers import add_hbnn_activation, add_sign, add_uniform_activation
 from hbnn_hw.nn.deploy.shapes import add_flatten, add_max_pool, add_pad, add_subsample, skip
-from hbnn_hw.nn.deploy.stages import Value
 from hbnn_hw.nn.deploy.weights import add_convolution, add_linear
 from hbnn_hw.nn.encoders import ThermometerInput, ThresholdInput
 from hbnn_hw.nn.hbnn_activation import HbnnActivation

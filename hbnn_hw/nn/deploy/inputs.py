@@ -7,9 +7,9 @@ import math
 from torch import nn
 
 from hbnn_hw.errors import CaptureError
+from hbnn_hw.lowering.stages import Codes, Integers, Value
 from hbnn_hw.nn.activations import BitPlaneInput
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering
-from hbnn_hw.nn.deploy.stages import Codes, Integers, Value
 
 
 def add_input(lowering: Lowering, layer: Layer) -> Value:

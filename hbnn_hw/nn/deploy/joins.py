@@ -9,11 +9,11 @@ import numpy as np
 from torch import nn
 
 from hbnn_hw.errors import CaptureError, ShapeError
-from hbnn_hw.nn.deploy.fixed_point import root_mean_square, step_for
-from hbnn_hw.nn.deploy.lines import Lines, beside
+from hbnn_hw.lowering.fixed_point import root_mean_square, step_for
+from hbnn_hw.lowering.lines import Lines, beside
+from hbnn_hw.lowering.stages import Integers, Value
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering
 from hbnn_hw.nn.deploy.shapes import _image, _pair, _pooled_sides
-from hbnn_hw.nn.deploy.stages import Integers, Value
 from hbnn_hw.nn.deployed_scale import DeployedSumPool2d
 from hbnn_hw.nn.structure import Add, Concat
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from hbnn_hw.errors import CaptureError
+from hbnn_hw.lowering.fixed_point import fixed_point, root_mean_square, step_for
+from hbnn_hw.lowering.lines import Lines, Reals
+from hbnn_hw.lowering.stages import Codes, Integers, Value
+from hbnn_hw.lowering.stages import Reals as RealStage
 from hbnn_hw.nn.activations import BitPlaneInput, SignActivation
-from hbnn_hw.nn.deploy.fixed_point import fixed_point, root_mean_square, step_for
-from hbnn_hw.nn.deploy.lines import Lines, Reals
-from hbnn_hw.nn.deploy.stages import Codes, Integers, Value
-from hbnn_hw.nn.deploy.stages import Reals as RealStage
 from hbnn_hw.nn.deployed import DeployedAffine
 from hbnn_hw.nn.deployed_network import DeployedNetwork
 from hbnn_hw.nn.deployed_scale import DeployedPiecewiseAffine, DeployedQuantizer, DeployedRescale

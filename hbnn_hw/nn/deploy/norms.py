@@ -10,9 +10,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hbnn_hw.errors import CaptureError, ShapeError
-from hbnn_hw.nn.deploy.lines import Reals
+from hbnn_hw.lowering.lines import Reals
+from hbnn_hw.lowering.stages import Value
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering, reals
-from hbnn_hw.nn.deploy.stages import Value
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm, ShiftBatchNorm2d
 from hbnn_hw.nn.structure import Scale
 

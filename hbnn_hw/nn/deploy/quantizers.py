@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from hbnn_hw.errors import CaptureError, RangeError
+from hbnn_hw.lowering.lines import Lines
+from hbnn_hw.lowering.stages import Codes, Integers, Value
 from hbnn_hw.nn.activations import SignActivation
-from hbnn_hw.nn.deploy.lines import Lines
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering
-from hbnn_hw.nn.deploy.stages import Codes, Integers, Value
 from hbnn_hw.nn.deployed_scale import DeployedQuantizer
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.uniform_activation import UniformActivation

@@ -7,9 +7,9 @@ from math import prod
 from torch import nn
 
 from hbnn_hw.errors import CaptureError, ShapeError
-from hbnn_hw.nn.deploy.lines import Lines
+from hbnn_hw.lowering.lines import Lines
+from hbnn_hw.lowering.stages import Codes, Integers, Reals, Value
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering
-from hbnn_hw.nn.deploy.stages import Codes, Integers, Reals, Value
 from hbnn_hw.nn.structure import Pad, Subsample
 from hbnn_hw.windows import output_sides
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from torch import nn
 
 from hbnn_hw.errors import CaptureError, HbnnError
+from hbnn_hw.lowering.stages import Codes, Value
 from hbnn_hw.nn.deploy.handlers import Handler, handlers_of
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering, check_finite
-from hbnn_hw.nn.deploy.stages import Codes, Value
 from hbnn_hw.nn.deploy.steps import reaching_signs, steps_of
 from hbnn_hw.nn.deployed_network import DeployedNetwork
 from hbnn_hw.nn.network import INPUT, Step

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hbnn_hw.errors import CaptureError, RangeError, ShapeError
+from hbnn_hw.lowering.lines import Lines, Reals
+from hbnn_hw.lowering.stages import Codes, Integers, Value
 from hbnn_hw.nn.conv import Padding, QuantizedConv
-from hbnn_hw.nn.deploy.lines import Lines, Reals
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering, reals, title
-from hbnn_hw.nn.deploy.stages import Codes, Integers, Value
 from hbnn_hw.nn.deployed import EXACT_FLOAT32, LARGEST_ACCUMULATOR, DeployedConv2d, DeployedLinear, StoredForm
 from hbnn_hw.nn.flexor import FlexorWeights
 from hbnn_hw.nn.latent import QuantizedLayer, QuantizedLinear, RealPlanes
