@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor
@@ -20,6 +21,15 @@ DEFAULT_SCALE_ERROR = 0.04
 
 LARGEST_COEFFICIENT = 1 << 12
 """No bound is ever met with coefficients above this; it keeps accumulators inside 32 bits."""
+
+
+class ScaleForm(Enum):
+    """What plane coefficients may be."""
+
+    INTEGERS = "integers"
+    """The smallest integers that meet the error bound."""
+    POWERS_OF_TWO = "powers-of-two"
+    """Powers of two, whatever their error: hardware shifts in the place of multiplying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +75,9 @@ def integer_scales(mu: Sequence[float], bound: float = DEFAULT_SCALE_ERROR) -> I
     -----
     Computed in exact rational arithmetic, so that every machine finds the same integers.
     """
-    if not mu or any(not (0.0 < m < float("inf")) for m in mu):
-        raise RangeError(f"plane scales must be finite and positive, not {list(mu)}")
+    exact = _checked(mu)
     if not 0.0 < bound < 1.0:
         raise RangeError(f"the scale error bound must lie between 0 and 1, not {bound!r}")
-    exact = [Fraction(m) for m in mu]
     for top in range(1, LARGEST_COEFFICIENT + 1):
         best = min((_fit(exact, c) for c in _roundings(exact, top)), key=lambda fit: fit.relative_error)
         if best.relative_error <= bound:
@@ -77,6 +85,55 @@ def integer_scales(mu: Sequence[float], bound: float = DEFAULT_SCALE_ERROR) -> I
     raise RangeError(
         f"no integer plane scales up to {LARGEST_COEFFICIENT} approximate {list(mu)} within {bound}"
     )
+
+
+def power_of_two_scales(mu: Sequence[float]) -> IntegerScales:
+    """Find the powers of two, with their common real factor, that approximate plane scales best.
+
+    Parameters
+    ----------
+    mu
+        Plane scales μ_p, all finite and positive, in plane order.
+
+    Returns
+    -------
+    IntegerScales
+        The solution with the smallest largest relative error, which is at most 1/3.
+
+    Raises
+    ------
+    RangeError
+        If a scale is not finite and positive, or two are further apart than 2**12.
+    """
+    exact = _checked(mu)
+    exponents = [_exponent(m) for m in exact]
+    mantissas = [m / Fraction(2) ** e for m, e in zip(exact, exponents, strict=True)]
+    # Any common factor lets the mantissas below some cut take part as their doubles.
+    fits = []
+    for cut in sorted(set(mantissas)):
+        lowered = [e - (m < cut) for m, e in zip(mantissas, exponents, strict=True)]
+        fits.append(_fit(exact, tuple(1 << e - min(lowered) for e in lowered)))
+    best = min(fits, key=lambda fit: (fit.relative_error, max(fit.coefficients)))
+    if max(best.coefficients) > LARGEST_COEFFICIENT:
+        raise RangeError(f"plane scales must be within a factor of {LARGEST_COEFFICIENT}, not {list(mu)}")
+    return best
+
+
+def _exponent(m: Fraction) -> int:
+    """Return e with ``2**e <= m < 2**(e + 1)``, exactly."""
+    e = m.numerator.bit_length() - m.denominator.bit_length()
+    return e if m >= Fraction(2) ** e else e - 1
+
+
+def fit_scales(mu: Sequence[float], bound: float, form: ScaleForm) -> IntegerScales:
+    """Return :func:`integer_scales` or :func:`power_of_two_scales`; the latter have no bound."""
+    return integer_scales(mu, bound) if form is ScaleForm.INTEGERS else power_of_two_scales(mu)
+
+
+def _checked(mu: Sequence[float]) -> list[Fraction]:
+    if not mu or any(not (0.0 < m < float("inf")) for m in mu):
+        raise RangeError(f"plane scales must be finite and positive, not {list(mu)}")
+    return [Fraction(m) for m in mu]
 
 
 def _roundings(mu: list[Fraction], top: int) -> Iterator[tuple[int, ...]]:

@@ -34,6 +34,7 @@ from hbnn_hw.nn import (
     save,
     summary,
 )
+from hbnn_hw.nn.tracing import trace as capture
 from models.networks import (
     Activations,
     PaddedShortcut,
@@ -393,6 +394,23 @@ def test_flat_networks_are_saved_and_loaded(name, method, tmp_path):
     model = convert(network, paper_spec(network, images, plan(method))).eval()
     save(model, images[:1], tmp_path / "model.pt")
     assert torch.equal(load(tmp_path / "model.pt").model(images), model(images))
+
+
+@pytest.mark.parametrize("method", [None, *METHODS])
+@pytest.mark.parametrize("name", NARROW)
+def test_every_network_is_traced_and_archived(name, method, tmp_path):
+    """Float and quantized: file and archive give back the same logits, and tensors by the same names."""
+    network, images = narrow(name).eval(), images_for(name)
+    model = network if method is None else convert(network, paper_spec(network, images, plan(method))).eval()
+    logits, state = model(images), model.state_dict()
+    assert torch.equal(capture(model, images)(images), logits)
+    save(model, images, tmp_path / "model.pt")
+    torch.export.save(torch.export.export(model, (images,)), tmp_path / "model.pt2")
+    for file in ("model.pt", "model.pt2"):
+        found = load(tmp_path / file).model
+        assert torch.equal(found(images), logits)
+        assert found.state_dict().keys() == state.keys()
+        assert all(torch.equal(tensor, state[key]) for key, tensor in found.state_dict().items())
 
 
 def test_bnn_quantizes_every_layer_and_every_activation():

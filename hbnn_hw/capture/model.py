@@ -14,7 +14,7 @@ from hbnn_hw.graph import Graph
 from hbnn_hw.nn.checkpoint import load
 from hbnn_hw.nn.deploy import deploy
 from hbnn_hw.nn.deployed_network import DeployedNetwork
-from hbnn_hw.scales import DEFAULT_SCALE_ERROR
+from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm
 
 Fact = str | int | float
 """One known thing about a model's training."""
@@ -45,7 +45,9 @@ class CapturedModel:
     labels: NDArray[np.int64]
 
 
-def capture_file(path: Path, scale_error: float = DEFAULT_SCALE_ERROR) -> CapturedModel:
+def capture_file(
+    path: Path, scale_error: float = DEFAULT_SCALE_ERROR, scale_form: ScaleForm = ScaleForm.INTEGERS
+) -> CapturedModel:
     """Read a checkpoint, without executing anything from it, and capture its network.
 
     Parameters
@@ -54,6 +56,8 @@ def capture_file(path: Path, scale_error: float = DEFAULT_SCALE_ERROR) -> Captur
         A file written by ``hbnn_hw.save``.
     scale_error
         Largest relative error of the integer form of a plane scale (dimensionless).
+    scale_form
+        What plane coefficients may be.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def capture_file(path: Path, scale_error: float = DEFAULT_SCALE_ERROR) -> Captur
     """
     checkpoint = load(path)
     shape = tuple(checkpoint.example_input.shape[1:])
-    deployed = deploy(checkpoint.model, scale_error, input_shape=shape)
+    deployed = deploy(checkpoint.model, scale_error, scale_form=scale_form, input_shape=shape)
     metadata = asdict(checkpoint.metadata)
     facts = {key: value.value if isinstance(value, Enum) else value for key, value in metadata.items()}
     images = checkpoint.golden.images.astype(np.int64)

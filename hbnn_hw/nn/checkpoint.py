@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from reprlib import repr as shortened
 from typing import Any, cast
 
 import torch
@@ -28,6 +27,7 @@ from hbnn_hw.nn.metadata import Golden, Metadata, Method
 from hbnn_hw.nn.network import Network, Step
 from hbnn_hw.nn.plain_pickle import REMEDY, open_archive, read_plain
 from hbnn_hw.nn.registry import build, build_layers, describe, describe_layers, is_known
+from hbnn_hw.nn.shortened import shortened
 from hbnn_hw.nn.stored_zip import StoredZip
 from hbnn_hw.nn.tracing import is_archive, load_archive, trace
 from hbnn_hw.nn.uniform_activation import UniformActivation
@@ -158,6 +158,7 @@ def load(path: Path | str) -> LoadedCheckpoint:
     archive = open_archive(raw, str(path))
     if is_archive(archive):
         return _from_archive(archive, str(path))
+    archive.check()
     return _parse(read_plain(raw, str(path)), str(path))
 
 

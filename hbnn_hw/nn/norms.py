@@ -29,7 +29,7 @@ class OutputScale(nn.Module):
         super().__init__()
         if not 0.0 < initial < math.inf:
             raise ValueError(f"the initial scale must be finite and positive, not {initial!r}")
-        self.log_scale = nn.Parameter(torch.full((), math.log(initial)))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(initial)))
 
     @whole_layer
     def forward(self, x: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from reprlib import repr as shortened
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -30,6 +29,7 @@ from hbnn_hw.nn.hbnn import HbnnLinear
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import Plain
 from hbnn_hw.nn.norms import OutputScale, ShiftBatchNorm1d, ShiftBatchNorm2d
+from hbnn_hw.nn.shortened import shortened
 from hbnn_hw.nn.slb import SlbLinear
 from hbnn_hw.nn.state_batchnorm import StateBatchNorm1d, StateBatchNorm2d
 from hbnn_hw.nn.structure import Add, Concat, Pad, Scale, Subsample
@@ -37,6 +37,9 @@ from hbnn_hw.nn.uniform_activation import UniformActivation
 
 FieldType: TypeAlias = "type | tuple[type, ...]"
 """The exact type of a field, or those that it may have."""
+
+LONGEST_LIST = 64
+"""Most items of a list in a description: sizes, and the bitwidths of a distribution."""
 
 _LINEAR = {"in_features": int, "out_features": int, "bias": bool}
 _BATCHNORM = {"num_features": int, "eps": float, "momentum": float, "affine": bool}
@@ -281,6 +284,13 @@ def _argument(value: Any) -> Any:  # noqa: ANN401 - any plain value
     return tuple(value) if isinstance(value, list) else value
 
 
+def _is_short(value: object, levels: int = 2) -> bool:
+    """Say whether a value is no list, or one of few items; lists in lists may be endless when written out."""
+    if not isinstance(value, list):
+        return True
+    return levels > 0 and len(value) <= LONGEST_LIST and all(_is_short(item, levels - 1) for item in value)
+
+
 def _check_fields(name: str, kind: Kind, fields: Mapping[str, Any]) -> None:
     if not kind.required <= fields.keys() <= kind.fields.keys():
         raise CheckpointError(
@@ -289,6 +299,6 @@ def _check_fields(name: str, kind: Kind, fields: Mapping[str, Any]) -> None:
     for key, value in fields.items():
         expected = kind.fields[key]
         types = expected if isinstance(expected, tuple) else (expected,)
-        if type(value) not in types:
+        if type(value) not in types or not _is_short(value):
             wanted = " or ".join(cls.__name__ for cls in types)
             raise CheckpointError(f"field {key!r} of layer {name!r} must be {wanted}, not {shortened(value)}")

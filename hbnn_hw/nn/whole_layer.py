@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 OPERATOR = "hbnn_hw::layer"
 _SCHEMA = "(Tensor x, str kind, str config, Tensor[] state) -> Tensor"
@@ -32,12 +33,14 @@ def is_exporting() -> bool:
 def whole_layer(forward: Callable[[Layer, Tensor], Tensor]) -> Callable[[Layer, Tensor], Tensor]:
     """Make a layer's forward pass one call of :data:`OPERATOR` while ``torch.export`` traces evaluation.
 
-    Everywhere else (training, compilation, plain calls) it is left as it is.
+    Everywhere else (training, compilation, plain calls) it is left as it is, and so it is in a strict export,
+    whose compiler reads the code itself.
     """
 
     @functools.wraps(forward)
     def either(self: Layer, x: Tensor) -> Tensor:
-        if not is_exporting() or self.training or hasattr(self, _COMPUTES):
+        whole = is_exporting() and not torch.compiler.is_dynamo_compiling()
+        if not whole or self.training or hasattr(self, _COMPUTES):
             return forward(self, x)
         return _called(self, x)
 
@@ -59,7 +62,9 @@ def _compute(x: Tensor, kind: str, config: str, state: Sequence[Tensor]) -> Tens
     """Rebuild the layer around its tensors and apply it."""
     from hbnn_hw.nn.registry import build_layer
 
-    layer = build_layer(kind, kind, json.loads(config)).eval()
+    # Where only shapes are computed, constructors must not think that theirs are.
+    with unset_fake_temporarily():
+        layer = build_layer(kind, kind, json.loads(config)).eval()
     setattr(layer, _COMPUTES, True)
     tensors = dict(zip(layer.state_dict(), state, strict=True))
     result: Tensor = torch.func.functional_call(layer, tensors, (x,))

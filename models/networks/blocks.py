@@ -53,7 +53,7 @@ def unflatten(image_shape: ImageShape, *, flat: bool) -> nn.Module:
 
 
 def mean_over(height: int, width: int) -> nn.AvgPool2d:
-    """Return the mean over an image of this size; only that over a square one can be saved."""
+    """Return the mean over an image of this size."""
     return nn.AvgPool2d(height if height == width else (height, width))
 
 

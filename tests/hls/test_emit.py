@@ -138,7 +138,7 @@ def test_other_graphs_are_refused():
     vectors = golden(tiny(), 1)
     with pytest.raises(GraphError, match="must be lowered and scheduled"):
         emit(random_mlp(48, [4, 3, 2]), vectors, TARGET)
-    graph = tiny()
+    graph = mlp(40, [8, 8, 2], (2, 4), (2, 2))  # layers as wide as the input: shapes fit, streams do not
     nodes = list(graph.nodes)
     at = next(i for i, node in enumerate(nodes) if node.name == "fc2")
     nodes[at] = replace(nodes[at], inputs=("encode",))

@@ -24,6 +24,7 @@ from hbnn_hw.nn import (
     deploy,
     mlp,
 )
+from hbnn_hw.scales import ScaleForm
 
 METHODS = (Method.BNN, Method.HBNN, Method.SLB, Method.FLEXOR)
 
@@ -179,6 +180,14 @@ def test_an_unfrozen_and_a_frozen_network_deploy_alike():
             module.freeze()
     after = deploy(model).state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_scales_may_be_powers_of_two():
+    model = mlp(Method.HBNN, 5, (30, 20, 10))
+    twin = deploy(model, scale_form=ScaleForm.POWERS_OF_TWO)
+    layers = [layer for layer in twin if isinstance(layer, DeployedLinear)]
+    assert all(c & (c - 1) == 0 for layer in layers for c in layer.coefficients)
+    assert all(len(layer.coefficients) == 3 for layer in layers)
 
 
 def test_the_scale_error_bounds_the_scales():

@@ -174,14 +174,33 @@ def test_what_cannot_be_is_refused(x):
         layer.check_buffers()
 
 
-def test_deploy_refuses_it_by_name_with_a_way_out():
+def test_deploy_refuses_it_untrained_with_a_way_out():
     model = nn.Sequential(
         BitPlaneInput(1), BinaryLinear(3, 4), nn.BatchNorm1d(4), HbnnActivation((4,)), BinaryLinear(4, 2)
     )
     with pytest.raises(
-        CaptureError, match=r"'3' \(HbnnActivation\).*HbnnActivation trains, but has no hardware"
+        CaptureError,
+        match=r"'3' \(HbnnActivation\) must have .* a scale above 0; train it, or call calibrate",
     ):
         deploy(model)
+
+
+def test_deployed_it_gives_the_same_planes_with_integer_scales():
+    """With mu in the ratio of small integers nothing is rounded; entries keep their own number of bits."""
+    act = HbnnActivation((4,))
+    act.bit_map.copy_(torch.tensor([1, 2, 3, 2]))
+    act.mu.copy_(torch.tensor([1.0, 0.5, 0.25]))
+    linear = BinaryLinear(3, 4)
+    model = nn.Sequential(BitPlaneInput(2, scaled=False), linear, nn.BatchNorm1d(4), act, BinaryLinear(4, 2))
+    model[2].running_var.fill_(9.0)
+    model.eval()
+    codes = torch.cartesian_prod(*[torch.arange(4)] * 3)
+    twin = deploy(model)
+    values = dict(twin.trace(codes))
+    expected = act(model[2](linear(model[0](codes))))
+    assert torch.equal(values["3"], expected * 4)
+    for column, magnitudes in enumerate([{4}, {2, 6}, {1, 3, 5, 7}, {2, 6}]):
+        assert {abs(value) for value in values["3"][:, column].tolist()} <= magnitudes
 
 
 def test_the_training_loop_fits_calibrates_and_freezes_it():

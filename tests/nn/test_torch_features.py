@@ -9,13 +9,16 @@ from torch import nn
 
 import hbnn_hw.nn
 from hbnn_hw.nn import (
+    Add,
     BinaryConv1d,
     BinaryConv2d,
     BinaryLinear,
     BitPlaneInput,
+    Concat,
     DeployedAffine,
     DeployedConv2d,
     DeployedLinear,
+    DeployedNetwork,
     FlattenOrder,
     FlexorConv1d,
     FlexorConv2d,
@@ -25,8 +28,11 @@ from hbnn_hw.nn import (
     HbnnConv1d,
     HbnnConv2d,
     HbnnLinear,
+    Network,
     OutputScale,
+    Pad,
     Padding,
+    Scale,
     ShiftBatchNorm1d,
     ShiftBatchNorm2d,
     SignActivation,
@@ -37,6 +43,7 @@ from hbnn_hw.nn import (
     StateBatchNorm2d,
     StateNorm,
     StochasticSign,
+    Subsample,
     ThermometerInput,
     ThresholdInput,
     UniformActivation,
@@ -110,6 +117,9 @@ LAYERS = {
     "uniform_activation_signed": (lambda: UniformActivation(2, signed=True, step=0.4), IMAGES),
     "uniform_activation_fixed": (lambda: UniformActivation.dorefa(2), (5, 6)),
     "output_scale": (lambda: OutputScale(0.5), (5, 6)),
+    "pad": (lambda: Pad((1, 0, 2, 1), (0, 2), 0.5), IMAGES),
+    "scale": (lambda: Scale(-0.5, 0.25), (5, 6)),
+    "subsample": (lambda: Subsample((2, 1)), IMAGES),
     "bit_plane_input": (lambda: BitPlaneInput(4), (5, 6)),
     "threshold_input": (lambda: ThresholdInput(0.3), (5, 6)),
     "thermometer_input": (lambda: ThermometerInput(6, 3).fit_uniform(-1, 1), (5, 6)),
@@ -138,12 +148,17 @@ def name(request):
 
 
 def test_every_layer_class_is_here():
-    """Whoever adds a layer adds it to these tests; layers that only deployment makes do not train."""
+    """Whoever adds a layer adds it to these tests.
+
+    Layers that only deployment makes do not train; networks are made of layers; joins read several values and
+    have nothing of their own.
+    """
     public = (getattr(hbnn_hw.nn, name) for name in hbnn_hw.nn.__all__)
     layers = {cls for cls in public if isinstance(cls, type) and issubclass(cls, nn.Module)}
     bases = {cls for cls in layers if inspect.isabstract(cls)} | {StateNorm}
     made_here = {type(make()) for make, _ in LAYERS.values()}
-    assert layers - bases - made_here == {DeployedAffine, DeployedConv2d, DeployedLinear}
+    deployed = {DeployedAffine, DeployedConv2d, DeployedLinear}
+    assert layers - bases - made_here == deployed | {DeployedNetwork, Network, Add, Concat}
 
 
 def step(layer, x):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -21,6 +21,7 @@ from hbnn_hw.nn.deployed import DeployedAffine
 from hbnn_hw.nn.deployed_network import DeployedNetwork
 from hbnn_hw.nn.deployed_scale import DeployedPiecewiseAffine, DeployedQuantizer, DeployedRescale
 from hbnn_hw.nn.network import INPUT
+from hbnn_hw.scales import IntegerScales, ScaleForm, fit_scales
 
 _QUANTIZERS = (BitPlaneInput, SignActivation, DeployedQuantizer)
 
@@ -68,15 +69,27 @@ class Lowering:
         numbers (dimensionless).
     reserved
         Paths of the network's layers, which no other part of the twin is named after.
+    scale_form
+        What plane coefficients may be.
     """
 
-    def __init__(self, scale_error: float, reserved: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        scale_error: float,
+        reserved: Iterable[str] = (),
+        scale_form: ScaleForm = ScaleForm.INTEGERS,
+    ) -> None:
         self.scale_error = scale_error
+        self.scale_form = scale_form
         self._reserved = {_flat(path) for path in reserved}
         self._twin: OrderedDict[str, nn.Module] = OrderedDict()
         self._sources: dict[str, tuple[str, ...]] = {}
         self._affines: dict[Value, str] = {}
         self._fixed: dict[tuple[Value, float], Value] = {}
+
+    def scales(self, mu: Sequence[float]) -> IntegerScales:
+        """Return the integer form of plane scales; raise RangeError if there is none."""
+        return fit_scales(mu, self.scale_error, self.scale_form)
 
     def put(self, name: str, module: nn.Module, *sources: str) -> str:
         """Add a layer that reads the twin's ``sources``; return its name in the twin."""

@@ -16,7 +16,6 @@ from hbnn_hw.nn.deployed_scale import DeployedQuantizer
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.uniform_activation import UniformActivation
 from hbnn_hw.planes import uniform_scales
-from hbnn_hw.scales import integer_scales
 
 
 def add_sign(lowering: Lowering, layer: Layer) -> Value:
@@ -62,7 +61,7 @@ def add_hbnn_activation(lowering: Lowering, layer: Layer) -> Value:
             "calibrate_activations"
         )
     try:
-        scales = integer_scales(module.mu[:n_planes].tolist(), lowering.scale_error)
+        scales = lowering.scales(module.mu[:n_planes].tolist())
     except RangeError as error:
         raise CaptureError(f"{layer.title}: {error}") from error
     mu = [scales.factor * c for c in scales.coefficients]

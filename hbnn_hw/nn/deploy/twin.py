@@ -13,13 +13,14 @@ from hbnn_hw.nn.deploy.stages import Codes, Value
 from hbnn_hw.nn.deploy.steps import reaching_signs, steps_of
 from hbnn_hw.nn.deployed_network import DeployedNetwork
 from hbnn_hw.nn.network import INPUT, Step
-from hbnn_hw.scales import DEFAULT_SCALE_ERROR
+from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm
 
 
 def deploy(
     model: nn.Module,
     scale_error: float = DEFAULT_SCALE_ERROR,
     *,
+    scale_form: ScaleForm = ScaleForm.INTEGERS,
     input_shape: tuple[int, ...] | None = None,
 ) -> DeployedNetwork:
     """Build the deployed twin of a trained network.
@@ -35,6 +36,8 @@ def deploy(
     scale_error
         Largest relative error of the integer form of any plane scale, and of the step of fixed-point
         numbers in sums (dimensionless).
+    scale_form
+        Whether plane coefficients are integers within that error, or powers of two, whatever their error.
     input_shape
         Shape of one sample, if samples are images: (channels, rows, columns). The twin reads them flat.
 
@@ -57,7 +60,7 @@ def deploy(
     """
     steps, layers = steps_of(model)
     handlers = handlers_of(layers)
-    lowering = Lowering(scale_error, [step.name for step in steps])
+    lowering = Lowering(scale_error, [step.name for step in steps], scale_form)
     values = {INPUT: _input(lowering, input_shape)}
     output = _walk(lowering, steps, layers, handlers, values)
     return lowering.finish(output).requires_grad_(False).eval()

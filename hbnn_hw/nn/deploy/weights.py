@@ -18,7 +18,6 @@ from hbnn_hw.nn.deploy.stages import Codes, Integers, Value
 from hbnn_hw.nn.deployed import EXACT_FLOAT32, LARGEST_ACCUMULATOR, DeployedConv2d, DeployedLinear, StoredForm
 from hbnn_hw.nn.flexor import FlexorWeights
 from hbnn_hw.nn.latent import QuantizedLayer, QuantizedLinear, RealPlanes
-from hbnn_hw.scales import integer_scales
 from hbnn_hw.windows import output_sides
 
 Coefficients: TypeAlias = "tuple[int, ...] | NDArray[np.int64]"
@@ -38,7 +37,7 @@ def add_linear(lowering: Lowering, layer: Layer) -> Value:
     if value.shape not in (None, (module.in_features,)):
         (features,) = value.shape or ()
         raise ShapeError(f"{layer.title} must have {features} inputs, not {module.in_features}")
-    bits, mask, coefficients, scale = _integer_planes(layer.name, module, lowering.scale_error)
+    bits, mask, coefficients, scale = _integer_planes(layer, lowering)
     linear = DeployedLinear(bits, mask, coefficients)
     largest = linear.largest_accumulator(stage.bound)
     _check_exact(layer.name, largest)
@@ -54,7 +53,7 @@ def add_convolution(lowering: Lowering, layer: Layer) -> Value:
     assert isinstance(module, QuantizedConv)
     stage = _integers(layer)
     sides = _output_sides(layer)
-    bits, mask, coefficients, scale = _integer_planes(layer.name, module, lowering.scale_error)
+    bits, mask, coefficients, scale = _integer_planes(layer, lowering)
     if module.n_dimensions == 1:
         bits, mask = bits.unsqueeze(-2), mask.unsqueeze(-2)  # a sequence is an image of one row
     # The same function with all scales positive, so that integers rise with what they stand for: the
@@ -133,39 +132,39 @@ def _border(name: str, module: QuantizedConv, stage: Integers) -> int:
     return round(border)
 
 
-def _integer_planes(
-    name: str, module: QuantizedLayer, scale_error: float
-) -> tuple[Tensor, Tensor, Coefficients, Reals]:
+def _integer_planes(layer: Layer, lowering: Lowering) -> tuple[Tensor, Tensor, Coefficients, Reals]:
     """Return bits and mask, uint8 (planes, out, ...), coefficients, and float64 (out,): one step's value."""
+    module = layer.module
+    assert isinstance(module, QuantizedLayer)
     try:
         planes = _inhabited(module.planes())
         if planes.mu.numel() == 0:
             raise CaptureError("the layer must have at least one weight with a bit")
-        coefficients, scale = _integer_scales(planes, scale_error)
+        coefficients, scale = _integer_scales(planes, lowering)
     except (CaptureError, RangeError) as error:
-        raise CaptureError(f"{title(name, module)}: {error}") from error
+        raise CaptureError(f"{layer.title}: {error}") from error
     bits = (planes.signs > 0).to(torch.uint8)
     mask = (planes.signs != 0).to(torch.uint8)
     rows = np.ones(module.weight_shape[0]) if planes.row_scale is None else reals(planes.row_scale)
     return bits, mask, coefficients, rows * scale
 
 
-def _integer_scales(planes: RealPlanes, scale_error: float) -> tuple[Coefficients, Reals]:
+def _integer_scales(planes: RealPlanes, lowering: Lowering) -> tuple[Coefficients, Reals]:
     """Return the integer coefficients of the planes, and what one step of them is worth in each row."""
     if planes.plane_row_scale is None:
-        scales = integer_scales(planes.mu.tolist(), scale_error)
+        scales = lowering.scales(planes.mu.tolist())
         return scales.coefficients, np.array(scales.factor)
-    found = [_row_scales(row, scale_error) for row in planes.plane_row_scale.T.tolist()]
+    found = [_row_scales(row, lowering) for row in planes.plane_row_scale.T.tolist()]
     table = np.array([coefficients for coefficients, _ in found], dtype=np.int64).T
     return np.ascontiguousarray(table), np.array([factor for _, factor in found])
 
 
-def _row_scales(mu: list[float], scale_error: float) -> tuple[tuple[int, ...], float]:
+def _row_scales(mu: list[float], lowering: Lowering) -> tuple[tuple[int, ...], float]:
     """Return one row's coefficients and their factor; planes without a scale get 0."""
     present = [m for m in mu if m != 0]
     if not present:
         return (0,) * len(mu), 1.0
-    scales = integer_scales(present, scale_error)
+    scales = lowering.scales(present)
     remaining = iter(scales.coefficients)
     return tuple(next(remaining) if m != 0 else 0 for m in mu), scales.factor
 

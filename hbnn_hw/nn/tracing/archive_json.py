@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from reprlib import repr as shortened
 from typing import TypeVar
 
 from hbnn_hw.errors import CheckpointError
+from hbnn_hw.nn.shortened import shortened
 
 T = TypeVar("T")
 

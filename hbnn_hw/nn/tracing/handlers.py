@@ -94,6 +94,7 @@ _DECOMPOSED = (
 _NORM = "use nn.BatchNorm2d: statistics of each sample need arithmetic that hardware does not have"
 _ACTIVATION = "use SignActivation, HbnnActivation, nn.Hardtanh or nn.ReLU"
 _TRANSPOSED = "upsample before the network, or leave the layer out"
+_CONSTANT = "it makes a constant tensor; use a Python number"
 _ORDER = "keep channels in dimension 1 and samples apart"
 
 REMEDIES: Mapping[str, str] = MappingProxyType(
@@ -132,6 +133,9 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("aten.permute", "aten.transpose", "aten.t", "aten.select", "aten.index"), _ORDER),
         **dict.fromkeys(
             ("aten.conv_transpose1d", "aten.conv_transpose2d", "aten.upsample_nearest2d"), _TRANSPOSED
+        ),
+        **dict.fromkeys(
+            ("aten.ones", "aten.zeros", "aten.full", "aten.arange", "aten.rand", "aten.randn"), _CONSTANT
         ),
         "aten.conv3d": "use nn.Conv2d or nn.Conv1d",
         "aten.matmul": "use nn.Linear or a quantized one",

@@ -89,14 +89,9 @@ def _padding(
     if value != "same":
         return _each(walk, call, "padding", len(kernel), default=0), none
     totals = [step * (side - 1) for step, side in zip(dilation, kernel, strict=True)]
-    if all(total % 2 == 0 for total in totals):
-        return [total // 2 for total in totals], none
-    # As PyTorch does it: the odd pixel stands behind.
-    frame = [0] * (4 - 2 * len(totals)) + [
-        side for total in totals for side in (total // 2, total - total // 2)
-    ]
-    top, bottom, left, right = frame
-    return [0] * len(kernel), (top, bottom, left, right)
+    # As PyTorch does it: an odd pixel stands behind.
+    bottom, right = [0] * (2 - len(totals)) + [total % 2 for total in totals]
+    return [total // 2 for total in totals], (0, bottom, 0, right)
 
 
 def add_batch_norm(walk: Walk, call: Call) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hbnn_hw.errors import CaptureError
 from hbnn_hw.nn.network import INPUT, Network
 from hbnn_hw.nn.tracing.assembly import assemble
 from hbnn_hw.nn.tracing.handlers import HANDLERS, VIEWS, refusal
-from hbnn_hw.nn.tracing.program import Call, Program, Ref
+from hbnn_hw.nn.tracing.program import Argument, Call, Program, Ref
 from hbnn_hw.nn.tracing.walk import Refused, Walk, refuse_all
 
 
@@ -27,10 +27,10 @@ def normalise(program: Program) -> Network:
         If operations have no place in a network; all are named at once, each with the path of its module,
         the reason and what to do.
     """
-    calls = _needed(program)
+    overwritten = _overwritten_early(program)
+    calls = _needed(program, overwritten)
     readers = Counter(ref.name for call in calls for ref in _refs(call.arguments.values()))
     walk = Walk(program, {program.input: INPUT}, readers)
-    overwritten = _overwritten_early(program)
     refusals = []
     for call in calls:
         try:
@@ -61,9 +61,9 @@ def _applied(walk: Walk, call: Call) -> str:
     return value
 
 
-def _needed(program: Program) -> list[Call]:
-    """Return the calls that the output depends on, in order; in-place ones count as readers only."""
-    needed = {program.output}
+def _needed(program: Program, overwritten: set[str]) -> list[Call]:
+    """Return the calls that the output depends on, in order, and those that overwrite what it reads."""
+    needed = {program.output, *overwritten}
     kept = []
     for call in reversed(program.calls):
         if call.name in needed:
@@ -73,28 +73,28 @@ def _needed(program: Program) -> list[Call]:
 
 
 def _overwritten_early(program: Program) -> set[str]:
-    """Return the in-place calls whose overwritten value, under any name, is read after them."""
+    """Return the in-place calls whose overwritten value, under any name made before, is read after them."""
     owner = {program.input: program.input}
-    last_read: dict[str, list[tuple[int, str]]] = {}
+    made = {program.input: -1} | {call.name: index for index, call in enumerate(program.calls)}
+    reads: dict[str, list[tuple[int, int]]] = {}
     for index, call in enumerate(program.calls):
-        refs = [ref.name for ref in _refs(call.arguments.values())]
-        for name in refs:
-            last_read.setdefault(owner.get(name, name), []).append((index, name))
-        shares = call.in_place or call.operator in VIEWS
-        owner[call.name] = owner.get(refs[0], refs[0]) if shares and refs else call.name
-    made = {call.name: index for index, call in enumerate(program.calls)} | {program.input: -1}
-    made_before = {
+        names = [ref.name for ref in _refs(call.arguments.values())]
+        for name in names:
+            reads.setdefault(owner.get(name, name), []).append((index, made.get(name, -1)))
+        shares = names and (call.in_place or call.operator in VIEWS)
+        owner[call.name] = owner.get(names[0], names[0]) if shares else call.name
+    end, output = len(program.calls), program.output
+    reads.setdefault(owner.get(output, output), []).append((end, made.get(output, -1)))
+    return {
         call.name
         for index, call in enumerate(program.calls)
-        if call.in_place
-        and any(at > index and made.get(name, -1) < index for at, name in last_read.get(owner[call.name], []))
+        if call.in_place and any(read > index > since for read, since in reads.get(owner[call.name], []))
     }
-    return made_before
 
 
-def _refs(arguments: object) -> Iterator[Ref]:
+def _refs(arguments: Iterable[Argument]) -> Iterator[Ref]:
     """Yield all tensors among arguments."""
-    for argument in arguments if isinstance(arguments, list) else list(arguments):  # type: ignore[call-overload]
+    for argument in arguments:
         if isinstance(argument, Ref):
             yield argument
         elif isinstance(argument, list):

@@ -21,10 +21,10 @@ def add_reshape(walk: Walk, call: Call) -> str:
     before, after = walk.shape(ref), walk.output_form(call).shape
     value = walk.value(ref)
     if not after or before[:1] != after[:1]:
-        raise Refused(f"it must keep the batch, which {before} to {after} does not")
+        raise _mixes(before, after)
     old, new = walk.sides(before), walk.sides(after)
     if prod(old) != prod(new):
-        raise Refused(f"it must keep the batch, which {before} to {after} does not")
+        raise _mixes(before, after)
     if old == new:
         return value
     if len(new) == 1:
@@ -32,6 +32,12 @@ def add_reshape(walk: Walk, call: Call) -> str:
     if len(old) == 1:
         return walk.apply(call, "unflatten", {"dim": 1, "unflattened_size": [*new]}, [value])
     return _regroup(walk, call, value, old, new)
+
+
+def _mixes(before: Shape, after: Shape) -> Refused:
+    return Refused(
+        f"it must keep the batch, which {before} to {after} does not; write x.shape[0] or -1 for its size"
+    )
 
 
 def _regroup(walk: Walk, call: Call, value: str, old: tuple[int, ...], new: tuple[int, ...]) -> str:

@@ -133,6 +133,15 @@ def test_codes_whose_values_fall_stay_behind_the_pooling():
     assert np.array_equal(moved.run(images()).data, graph.run(images()).data)
 
 
+def test_codes_of_one_value_stay_behind_the_pooling_because_their_bits_differ():
+    """Scales 3 and 3: codes 1 and 2 are both worth 0, and a maximum of values cannot tell them apart."""
+    thresholds = Thresholds(
+        table=np.repeat([[-2, 0, 2]], 3, axis=0), inverted=np.zeros(3, dtype=np.bool_), scales=(3, 3)
+    )
+    graph = chain(IMAGE, MaxPool(kernel=(2, 2), stride=(2, 2)), Threshold(thresholds=thresholds))
+    assert exchange_pools(graph) is graph
+
+
 def test_pooled_numbers_that_others_read_stay():
     pool = Node("pool", MaxPool(kernel=(2, 2), stride=(2, 2)), ("x",))
     bits = Node("bits", Threshold(thresholds=thresholds_of(0, (1,))), ("pool",))
