@@ -60,7 +60,7 @@ def test_espcn_survives_lowering_and_goes_back_to_qonnx():
     lowered = lower(found.graph)
     np.testing.assert_array_equal(GoldenModel(lowered).value(codes), expected)
     _, output = execute(export(lowered, batch=2), codes)
-    assert_same_numbers(np.moveaxis(output, 1, -1), expected)
+    assert_same_numbers(np.moveaxis(output, 1, -1), expected, lowered)
 
 
 def test_what_the_other_files_of_the_package_lack_is_said():

@@ -87,13 +87,13 @@ def test_any_topology(drawn):
         reject()
     expected = GoldenModel(graph).value(codes)
     written = export(graph, batch=4)
-    assert_same_numbers(execute(written, codes)[1], expected)
+    assert_same_numbers(execute(written, codes)[1], expected, graph)
     try:
         again = read_bytes(written.SerializeToString())
     except CaptureError as error:
         assert "must have one number for each of" in str(error)  # noqa: PT017 - the other outcome is right, too
         return
-    assert_same_numbers(GoldenModel(again.graph).value(again.codes(codes)), expected)
+    assert_same_numbers(GoldenModel(again.graph).value(again.codes(codes)), expected, graph)
 
 
 @settings(max_examples=40, deadline=None)
@@ -109,9 +109,9 @@ def test_perceptrons_before_and_behind_lowering(seed, zero, coefficients, n_bits
     expected = GoldenModel(graph).value(codes)
     for stage in (graph, lower(graph)):
         written = export(stage, batch=5)
-        assert_same_numbers(execute(written, codes)[1], expected)
+        assert_same_numbers(execute(written, codes)[1], expected, graph)
         again = read_bytes(written.SerializeToString())
-        assert_same_numbers(GoldenModel(again.graph).value(again.codes(codes)), expected)
+        assert_same_numbers(GoldenModel(again.graph).value(again.codes(codes)), expected, graph)
 
 
 @settings(max_examples=25, deadline=None)
@@ -125,7 +125,7 @@ def test_convolutional_networks(seed, pools, zero):
     codes = random_inputs(graph, 4, seed)
     expected = GoldenModel(graph).value(codes)
     written = export(graph, batch=4)
-    assert_same_numbers(execute(written, codes)[1], expected)
+    assert_same_numbers(execute(written, codes)[1], expected, graph)
     again = read_bytes(written.SerializeToString())
-    assert_same_numbers(GoldenModel(again.graph).value(again.codes(codes)), expected)
+    assert_same_numbers(GoldenModel(again.graph).value(again.codes(codes)), expected, graph)
     assert np.array_equal(again.codes(codes), codes)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hbnn_hw.capture.qonnx.model import InputCode, QonnxModel, lower_graph
+from hbnn_hw.capture.qonnx.inputs import InputCode
+from hbnn_hw.capture.qonnx.model import QonnxModel, lower_graph
 from hbnn_hw.capture.qonnx.reading import parse, read
 from hbnn_hw.graph import Graph
 
