@@ -7,6 +7,7 @@ import pytest
 
 import hbnn_hw
 from hbnn_hw import ir_file
+from hbnn_hw.ops import Mvtu
 from tests.cli.conftest import MODELS
 
 
@@ -79,6 +80,16 @@ def test_one_backend_alone_is_emitted_on_request(hbnn, tmp_path):
     }
     assert not (tmp_path / "h" / "rtl").exists()
     assert not (tmp_path / "r" / "hls").exists()
+
+
+def test_plane_scales_may_be_shifts(hbnn, tmp_path):
+    options = ["--backend", "rtl", "--scales", "powers-of-two"]
+    assert hbnn("export", MODELS / "digits_hbnn.pt", "-o", tmp_path / "out", *options).code == 0
+    graph = ir_file.load(tmp_path / "out" / "graph.hbnn")
+    coefficients = [node.op.weights.coefficients for node in graph.nodes if isinstance(node.op, Mvtu)]
+    assert any(len(of_layer) > 1 for of_layer in coefficients)
+    assert all(c & (c - 1) == 0 for of_layer in coefficients for c in of_layer)
+    assert json.loads((tmp_path / "out" / "export.json").read_bytes())["scales"] == "powers-of-two"
 
 
 def test_foldings_are_taken_per_layer(hbnn, tmp_path):
