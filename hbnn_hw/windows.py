@@ -51,6 +51,25 @@ def output_sides(
     return rows, places(sides[1] + left + right, span(kernel[1], dilation[1]), stride[1])
 
 
+def ceiling_padding(
+    sides: tuple[int, int], kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Return the padding (top, bottom, left, right) with which whole windows reach every pixel.
+
+    PyTorch's ``ceil_mode``: one more window where pixels are left over, if it begins inside the image or in
+    the padding before it.
+    """
+    top, bottom, left, right = padding
+    rows = _overhang(sides[0], top, bottom, kernel[0], stride[0])
+    return top, bottom + rows, left, right + _overhang(sides[1], left, right, kernel[1], stride[1])
+
+
+def _overhang(size: int, before: int, after: int, kernel: int, stride: int) -> int:
+    left_over = (size + before + after - kernel) % stride
+    begin = size + before + after - kernel - left_over + stride
+    return stride - left_over if left_over and begin < size + before else 0
+
+
 def seen_by(
     image: NDArray[Scalar], element: tuple[int, int], stride: tuple[int, ...], sides: tuple[int, int]
 ) -> NDArray[Scalar]:

@@ -42,6 +42,7 @@ from hbnn_hw.ops import Concat as ConcatOp
 from hbnn_hw.ops import Pad as PadOp
 from hbnn_hw.types import TensorType
 from hbnn_hw.weights import WeightPlanes
+from hbnn_hw.windows import ceiling_padding
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -130,11 +131,12 @@ def _kernel_columns(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _max_pool(module: nn.Module, place: Place) -> Op:
     assert isinstance(module, nn.MaxPool2d)
     vertical, horizontal = _pair(module.padding)
-    return MaxPool(
-        kernel=_pair(module.kernel_size),
-        stride=_pair(module.stride),
-        padding=(vertical, vertical, horizontal, horizontal),
-    )
+    kernel, stride = _pair(module.kernel_size), _pair(module.stride)
+    padding: tuple[int, ...] = (vertical, vertical, horizontal, horizontal)
+    if module.ceil_mode:
+        rows, columns, _ = place.source.shape
+        padding = ceiling_padding((rows, columns), kernel, stride, padding)
+    return MaxPool(kernel=kernel, stride=stride, padding=padding)
 
 
 def _pair(size: int | tuple[int, ...]) -> tuple[int, int]:

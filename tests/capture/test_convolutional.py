@@ -321,7 +321,11 @@ def test_a_layer_of_another_shape_is_named():
             "must be a BatchNorm1d",
         ),
         ((hnn.BinaryConv2d(2, 4, 3), nn.BatchNorm2d(5)), ShapeError, "must have 4 features, not 5"),
-        ((hnn.BinaryConv2d(2, 4, 3), nn.MaxPool2d(2, ceil_mode=True)), CaptureError, "neither ceil_mode"),
+        (
+            (hnn.BinaryConv2d(2, 4, 3), nn.MaxPool2d(2, return_indices=True)),
+            CaptureError,
+            "not return_indices",
+        ),
         ((hnn.BinaryConv2d(2, 4, 3), nn.MaxPool2d(2, dilation=2)), CaptureError, "dilation of .* must be 1"),
         ((hnn.BinaryConv2d(2, 4, 3), nn.Flatten(2)), CaptureError, r"must be nn\.Flatten\(\), which keeps"),
         ((hnn.BinaryConv2d(2, 4, 3), nn.Unflatten(1, (2, 2, 5))), CaptureError, "before the first layer"),

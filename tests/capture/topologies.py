@@ -107,7 +107,8 @@ def max_pool(b):
     sides = source[2][1:]
     kernel = tuple(b.one_of(*range(1, min(3, side) + 1)) for side in sides)
     padding = tuple(b.one_of(*range(k // 2 + 1)) for k in kernel)
-    return b.put(nn.MaxPool2d(kernel, (b.one_of(1, 2), b.one_of(1, 2)), padding), source[1], source)
+    stride = (b.one_of(1, 2, 3), b.one_of(1, 2))
+    return b.put(nn.MaxPool2d(kernel, stride, padding, ceil_mode=b.one_of(False, True)), source[1], source)
 
 
 def average(b):

@@ -64,6 +64,7 @@ EXACT = {
     "prelu of falling slopes": (("n", nn.BatchNorm2d(3), "a"), ("y", nn.PReLU(3), "n")),
     "bend on bend": (("p", nn.PReLU(), "a"), ("n", nn.BatchNorm2d(3), "p"), ("y", nn.Hardtanh(), "n")),
     "max pool": (("y", nn.MaxPool2d(3, 2, 1), "a"),),
+    "max pool to the last pixel": (("y", nn.MaxPool2d(2, 3, 1, ceil_mode=True), "a"),),
     "mean": (("y", nn.AvgPool2d(2), "a"),),
     "mean behind a norm": (("n", nn.BatchNorm2d(3), "a"), ("y", nn.AvgPool2d((6, 5)), "n")),
     "mean of pixels": (("y", nn.AvgPool2d(2, 2, 1), "codes"),),

@@ -13,7 +13,7 @@ from hbnn_hw.lowering.fixed_point import root_mean_square, step_for
 from hbnn_hw.lowering.lines import Lines, beside
 from hbnn_hw.lowering.stages import Integers, Value
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering
-from hbnn_hw.nn.deploy.shapes import _image, _pair, _pooled_sides
+from hbnn_hw.nn.deploy.shapes import image_of, pooled_sides, pooling_window
 from hbnn_hw.nn.deployed_scale import DeployedSumPool2d
 from hbnn_hw.nn.structure import Add, Concat
 
@@ -71,15 +71,13 @@ def add_average_pool(lowering: Lowering, layer: Layer) -> Value:
     """Sum integers over windows; the division goes into their scale."""
     module = layer.module
     assert isinstance(module, nn.AvgPool1d | nn.AvgPool2d)
-    image = _image(layer)
-    kernel, stride, padding = (
-        _pair(layer, size) for size in (module.kernel_size, module.stride, module.padding)
-    )
+    image = image_of(layer)
+    kernel, stride, padding = pooling_window(module)
     _check_plain_average(layer, module, padded=any(padding))
     value, n = layer.input, prod(kernel)
     divisor = getattr(module, "divisor_override", None) or n
     lines = lowering.lines(layer, value)
-    shape = (image[0], *_pooled_sides(layer, kernel, stride, padding))
+    shape = (image[0], *pooled_sides(layer))
     needs_integers = not lines.is_straight or (any(padding) and bool((lines.offsets != 0).any()))
     if needs_integers:
         value = lowering.integers(layer, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import TypeAlias
 
 from torch import nn
 
@@ -11,22 +12,21 @@ from hbnn_hw.lowering.lines import Lines
 from hbnn_hw.lowering.stages import Codes, Integers, Reals, Value
 from hbnn_hw.nn.deploy.lowering import Layer, Lowering
 from hbnn_hw.nn.structure import Pad, Subsample
-from hbnn_hw.windows import output_sides
+from hbnn_hw.windows import ceiling_padding, output_sides
 
 Pair = tuple[int, int]
+Pool: TypeAlias = nn.MaxPool1d | nn.MaxPool2d | nn.AvgPool1d | nn.AvgPool2d
 
 
 def add_max_pool(lowering: Lowering, layer: Layer) -> Value:
     """Keep a max-pooling, which is the same of integers and of what they stand for, if they rise with it."""
     module, value = layer.module, layer.input
     assert isinstance(module, nn.MaxPool1d | nn.MaxPool2d)
-    image = _image(layer)
+    image = image_of(layer)
     _check_plain_pooling(layer, module)
-    kernel, stride, padding = (
-        _pair(layer, size) for size in (module.kernel_size, module.stride, module.padding)
-    )
-    shape = (image[0], *_pooled_sides(layer, kernel, stride, padding))
-    pool = nn.MaxPool2d(kernel, stride, padding)
+    kernel, stride, padding = pooling_window(module)
+    shape = (image[0], *pooled_sides(layer, ceil_mode=module.ceil_mode))
+    pool = nn.MaxPool2d(kernel, stride, padding, ceil_mode=module.ceil_mode)
     stage = value.stage
     if not isinstance(stage, Lines) or _may_pool_integers(layer, stage):
         return Value(lowering.put(layer.name, pool, value.node), stage, shape)
@@ -45,17 +45,18 @@ def add_subsample(lowering: Lowering, layer: Layer) -> Value:
     """Keep every n-th pixel: a max-pooling over windows of one pixel."""
     module, value = layer.module, layer.input
     assert isinstance(module, Subsample)
-    image = _image(layer)
+    image = image_of(layer)
     stride = (module.stride[0], module.stride[1])
-    shape = (image[0], *_pooled_sides(layer, (1, 1), stride, (0, 0)))
-    return Value(lowering.put(layer.name, nn.MaxPool2d(1, stride), value.node), value.stage, shape)
+    rows, columns = output_sides((image[1], image[2]), (1, 1), stride)
+    node = lowering.put(layer.name, nn.MaxPool2d(1, stride), value.node)
+    return Value(node, value.stage, (image[0], rows, columns))
 
 
 def add_pad(lowering: Lowering, layer: Layer) -> Value:
     """Keep a frame, as integers."""
     module = layer.module
     assert isinstance(module, Pad)
-    channels, rows, columns = _image(layer)
+    channels, rows, columns = image_of(layer)
     value = lowering.integers(layer, layer.input)
     stage = value.stage
     assert isinstance(stage, Integers)
@@ -74,16 +75,23 @@ def add_pad(lowering: Lowering, layer: Layer) -> Value:
     return Value(lowering.put(layer.name, frame, value.node), framed_stage, shape)
 
 
-def _image(layer: Layer) -> tuple[int, int, int]:
+def image_of(layer: Layer) -> tuple[int, int, int]:
+    """Return (channels, rows, columns); raise CaptureError where there is no image."""
     if isinstance(layer.input.stage, Codes) or layer.input.image is None:
         raise CaptureError(f"{layer.title} must read images behind BitPlaneInput")
     return layer.input.image
 
 
-def _pooled_sides(layer: Layer, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
-    _, rows, columns = _image(layer)
+def pooled_sides(layer: Layer, *, ceil_mode: bool = False) -> Pair:
+    """Return (rows, columns) behind a pooling; raise ShapeError if no window fits."""
+    assert isinstance(layer.module, Pool)
+    _, *sides = image_of(layer)
+    kernel, stride, (vertical, horizontal) = pooling_window(layer.module)
+    padding: tuple[int, ...] = (vertical, vertical, horizontal, horizontal)
     try:
-        return output_sides((rows, columns), kernel, stride, (padding[0], padding[0], padding[1], padding[1]))
+        if ceil_mode:
+            padding = ceiling_padding((sides[0], sides[1]), kernel, stride, padding)
+        return output_sides((sides[0], sides[1]), kernel, stride, padding)
     except ShapeError as error:
         raise ShapeError(f"{layer.title}: {error}") from error
 
@@ -91,16 +99,23 @@ def _pooled_sides(layer: Layer, kernel: Pair, stride: Pair, padding: Pair) -> Pa
 def _check_plain_pooling(layer: Layer, module: nn.MaxPool1d | nn.MaxPool2d) -> None:
     if module.dilation not in (1, (1, 1), (1,)):
         raise CaptureError(f"dilation of {layer.title} must be 1, not {module.dilation!r}")
-    if module.ceil_mode or module.return_indices:
-        raise CaptureError(f"{layer.title} must have neither ceil_mode nor return_indices")
+    if module.return_indices:
+        raise CaptureError(f"{layer.title} must not return_indices")
 
 
-def _pair(layer: Layer, size: int | tuple[int, ...]) -> Pair:
-    """Return (vertical, horizontal); a sequence's one size is the horizontal one of an image of one row."""
+def pooling_window(module: Pool) -> tuple[Pair, Pair, Pair]:
+    """Return kernel, stride and padding, (vertical, horizontal); a sequence is an image of one row."""
+    row = isinstance(module, nn.MaxPool1d | nn.AvgPool1d)
+    return (
+        _pair(module.kernel_size, 1 if row else None),
+        _pair(module.stride, 1 if row else None),
+        _pair(module.padding, 0 if row else None),
+    )
+
+
+def _pair(size: int | tuple[int, ...], vertical: int | None) -> Pair:
     sizes = (size,) if isinstance(size, int) else tuple(size)
-    if isinstance(layer.module, nn.MaxPool1d | nn.AvgPool1d):
-        return (0 if sizes[0] == 0 else 1, sizes[0])
-    return (sizes[0], sizes[-1])
+    return (sizes[0] if vertical is None else vertical, sizes[-1])
 
 
 def add_flatten(lowering: Lowering, layer: Layer) -> Value:
