@@ -11,7 +11,7 @@ from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.backends.qonnx import export
 from hbnn_hw.capture import capture
 from hbnn_hw.capture.qonnx import read_bytes
-from hbnn_hw.errors import CaptureError, HbnnError
+from hbnn_hw.errors import CaptureError, RangeError
 from hbnn_hw.nn import Method, Padding
 from hbnn_hw.nn.tracing.trace import trace
 from hbnn_hw.ops import SignOfZero
@@ -83,10 +83,10 @@ def test_any_topology(drawn):
     hnn.calibrate_activations(network, [torch.from_numpy(codes)])
     try:
         graph = capture(hnn.deploy(network), "network")
-    except HbnnError:
-        reject()
+        written = export(graph, batch=4)
+    except (CaptureError, RangeError):
+        reject()  # activations that have only ever seen zeros; sums beyond the range of the arithmetic
     expected = GoldenModel(graph).value(codes)
-    written = export(graph, batch=4)
     assert_same_numbers(execute(written, codes)[1], expected, graph)
     try:
         again = read_bytes(written.SerializeToString())
