@@ -21,7 +21,7 @@ demo: $(READY) tools
 	@echo "The report: $(CURDIR)/$(DEMO)/report.html"
 
 test: $(READY) tools data lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
