@@ -78,7 +78,9 @@ def integer_scales(mu: Sequence[float], bound: float = DEFAULT_SCALE_ERROR) -> I
     exact = _checked(mu)
     if not 0.0 < bound < 1.0:
         raise RangeError(f"the scale error bound must lie between 0 and 1, not {bound!r}")
-    for top in range(1, LARGEST_COEFFICIENT + 1):
+    # The smallest scale has a coefficient of at least 1, which bounds the largest one from below.
+    fewest = ceil((1 - Fraction(bound)) * max(exact) / ((1 + Fraction(bound)) * min(exact)))
+    for top in range(max(1, fewest), LARGEST_COEFFICIENT + 1):
         best = min((_fit(exact, c) for c in _roundings(exact, top)), key=lambda fit: fit.relative_error)
         if best.relative_error <= bound:
             return best

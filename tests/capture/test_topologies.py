@@ -24,13 +24,16 @@ def one_thread():
 
 
 def deployed_or_rejected(network):
-    """Deploy; reject sums of sums beyond 2^29, and activations that have only ever seen zeros."""
+    """Deploy; reject what a random network may be, but no trained one is.
+
+    Sums of sums beyond 2^29, activations that have only ever seen zeros, planes 4,096 times as small as others.
+    """
     try:
         return hnn.deploy(network)
     except RangeError:
         reject()
     except CaptureError as error:
-        if "a scale above 0" not in str(error):
+        if not any(reason in str(error) for reason in ("a scale above 0", "no integer plane scales")):
             raise
         reject()
 
