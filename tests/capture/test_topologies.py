@@ -26,7 +26,7 @@ def one_thread():
 def deployed_or_rejected(network):
     """Deploy; reject what a random network may be, but no trained one is.
 
-    Sums of sums beyond 2^29, activations that have only ever seen zeros, planes 4,096 times as small as others.
+    Sums of sums beyond 2^29, activations that have only seen zeros, planes 4,096 times as small as others.
     """
     try:
         return hnn.deploy(network)
