@@ -203,7 +203,11 @@ def test_uneven_padding_becomes_a_frame():
     assert [step.layer for step in network.steps] == ["conv_pad", "conv"]
 
 
-@pytest.mark.parametrize("name", [name for name in LAYERS if name != "stochastic_sign"])
+PLAIN = {"pad", "scale", "subsample"}
+"""What they compute is one operation of PyTorch's, and is read as such."""
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in PLAIN | {"stochastic_sign"}])
 def test_our_layers_are_one_call_each(name):
     """Exported by the user's own call, the program holds one call, and computes what the layer does."""
     layer, x = made(name)
@@ -218,6 +222,14 @@ def test_our_layers_are_one_call_each(name):
     assert str(network.layers["0"]) == str(layer)
     assert torch.equal(network(x), model(x))
     assert network.state_dict().keys() == model.state_dict().keys()
+
+
+@pytest.mark.parametrize("name", sorted(PLAIN))
+def test_what_frames_and_cuts_is_found_in_the_arithmetic(name):
+    layer, x = made(name)
+    network = trace(nn.Sequential(layer.eval()), x)
+    assert {type(found) for found in network.layers.values()} == {type(layer)}
+    assert torch.equal(network(x), layer(x))
 
 
 @COMPILER
