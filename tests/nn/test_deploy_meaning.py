@@ -75,6 +75,14 @@ EXACT = {
     "concatenation of functions": (("r", nn.ReLU6(), "a"), ("y", Concat(), "r", "b", "codes")),
     "sum of pixels": (("y", Add(), "codes", "codes"),),
     "frame": (("y", Pad((1, 0, 2, 1), (0, 1)), "codes"),),
+    "mean of codes": (
+        ("u", hnn.UniformActivation(3, signed=True, step=0.3, learn_step=False), "a"),
+        ("y", nn.AvgPool2d(2, divisor_override=3), "u"),
+    ),
+    "weights behind codes": (
+        ("u", hnn.UniformActivation(2, step=0.4, learn_step=False), "a"),
+        ("y", hnn.BinaryConv2d(3, 2, 3, padding=1, padding_value="masked"), "u"),
+    ),
 }
 """Nothing is rounded but constants, to float32."""
 
@@ -83,6 +91,24 @@ EXACT = {
 def test_functions_of_one_integer_are_exact(name):
     deployed, trained = both(network_of(*EXACT[name]))
     np.testing.assert_allclose(deployed, trained, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_codes_half_way_between_two_are_the_even_one(signed, narrow):
+    """Every input stands on a multiple of half a step, so that every second one is a tie."""
+    act = hnn.UniformActivation(3, signed=signed, narrow=signed and narrow, step=0.5, learn_step=False)
+    one = hnn.BinaryLinear(1, 1)
+    nn.init.ones_(one.weight)
+    model = nn.Sequential(hnn.BitPlaneInput(6, scaled=False), one, Scale(0.125, 0.125), act, nn.Flatten())
+    model.append(hnn.BinaryLinear(1, 1)).eval()
+    nn.init.ones_(model[-1].weight)
+    codes = torch.arange(64).view(-1, 1)
+    with torch.no_grad():
+        ties = model[:3](codes) / 0.5 % 1 == 0.5
+    assert int(ties.sum()) >= 16
+    with torch.no_grad():
+        assert torch.equal(hnn.deploy(model)(codes), model(codes).double())
 
 
 ROUNDED = {
