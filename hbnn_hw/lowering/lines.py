@@ -115,7 +115,7 @@ class Lines:
             label=label,
         )
 
-    def then_bend(self, bend: Bend, label: str) -> Lines:
+    def then_bend(self, bend: Bend, label: str | None) -> Lines:
         """Apply a piecewise affine function to the real values."""
         ends = np.concatenate([np.full((1, self.channels), self.low), self.knees])
         next_ends = np.concatenate([self.knees, np.full((1, self.channels), self.high + 1)])

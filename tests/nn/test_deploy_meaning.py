@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 import hbnn_hw.nn as hnn
+from hbnn_hw.capture import capture, compare_with_torch
 from hbnn_hw.errors import CaptureError, ShapeError
 from hbnn_hw.lowering.fixed_point import FINER, fixed_point, root_mean_square, step_for
 from hbnn_hw.lowering.lines import Bend, Lines, beside
+from hbnn_hw.nn.deploy.lowering import SATURATION
 from hbnn_hw.nn.deploy.quantizers import residual_boundaries
 from hbnn_hw.nn.network import INPUT, Network, Step
 from hbnn_hw.nn.structure import Add, Concat, Pad, Scale, Subsample
@@ -152,6 +154,28 @@ def test_the_residual_stream_keeps_its_step():
     twin = hnn.deploy(network_of(*blocks))
     rescaled = [name for name, layer in twin.named_children() if type(layer).__name__ == "DeployedRescale"]
     assert rescaled == ["n0_fixed", "m0_fixed", "n1_fixed", "n2_fixed", "n3_fixed"]
+
+
+def test_sums_saturate_far_beyond_what_their_operands_vary_by():
+    """A normalization whose statistics promise much smaller numbers than can occur."""
+    network = network_of(("n", nn.BatchNorm2d(3), "a"), ("y", Add(), "n", "b"))
+    network.layers["n"].running_var.fill_(1e-5)
+    network.layers["n"].eps = 0.0
+    twin = hnn.deploy(network)
+    codes = torch.randint(0, 8, (50, 60), generator=torch.Generator().manual_seed(1))
+    fixed = dict(twin.trace(codes))["n_fixed"]
+    with torch.no_grad():
+        norm, conv = network.layers["n"], network.layers["a"]
+        real = norm(conv(network.layers["codes"](network.layers["image"](codes)))).double()
+    limit = SATURATION * float(norm.weight.detach().abs().max())
+    inside = real.abs() < limit
+    assert 0.01 < inside.double().mean() < 0.99
+    step = 2.0 ** torch.log2((real[inside] / fixed[inside]).nanmedian()).round()
+    torch.testing.assert_close(fixed * step, real.clamp(-limit, limit), atol=2 * float(step), rtol=1e-5)
+    graph = capture(twin, "network")
+    reached = graph.types["n_fixed"].element
+    assert (reached.low, reached.high) == (int(fixed.min()), int(fixed.max()))
+    assert compare_with_torch(twin, graph, codes.numpy()).images == 50
 
 
 def test_everything_that_cannot_be_lowered_is_told_at_once():

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hbnn_hw.errors import CaptureError
+from hbnn_hw.lowering.bends import clip
 from hbnn_hw.lowering.fixed_point import fixed_point, root_mean_square, step_for
 from hbnn_hw.lowering.lines import Lines, Reals
 from hbnn_hw.lowering.stages import Codes, Integers, Value
@@ -23,6 +24,11 @@ from hbnn_hw.nn.deployed_scale import DeployedPiecewiseAffine, DeployedQuantizer
 from hbnn_hw.nn.network import INPUT
 from hbnn_hw.scales import IntegerScales, ScaleForm, fit_scales
 
+SATURATION = 128
+"""Fixed-point numbers saturate at so many times what they vary by, which no trained network reaches.
+
+The proven ranges of sums that are summed again, layer after layer, would grow beyond any accumulator.
+"""
 _QUANTIZERS = (BitPlaneInput, SignActivation, DeployedQuantizer)
 
 
@@ -134,7 +140,8 @@ class Lowering:
     def integers(self, layer: Layer, value: Value, step: float | None = None) -> Value:
         """Return a value as integers without an offset, ``step`` apart, rounding in fixed point if need be.
 
-        Without a ``step``, integers keep their own, and real numbers get one by their spread.
+        Without a ``step``, integers keep their own, and real numbers get one by their spread. What could be
+        more than :data:`SATURATION` times as large as they vary by saturates there.
         """
         stage = value.stage
         if isinstance(stage, Integers) and stage.offset == 0 and step in (None, stage.scale):
@@ -147,6 +154,10 @@ class Lowering:
 
     def _rescaled(self, value: Value, lines: Lines, step: float) -> Value:
         form = fixed_point(lines, step)
+        limit = SATURATION * float(lines.spread.max())
+        if max(-form.low, form.high) * step > limit > 0:
+            lines = lines.then_bend(clip(-limit, limit), lines.label)
+            form = fixed_point(lines, step)
         name = self.free(f"{lines.label or value.node}_fixed")
         node = self.put(
             name, DeployedRescale(form.multipliers, form.offsets, lines.knees, form.shift), value.node
