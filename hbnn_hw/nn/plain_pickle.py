@@ -13,7 +13,7 @@ from hbnn_hw.errors import CheckpointError
 from hbnn_hw.nn.stored_zip import StoredZip
 
 REMEDY = 'save it with hbnn_hw.save(model, example_input, "model.pt")'
-_DAMAGE = (
+DAMAGE = (
     RuntimeError,
     EOFError,
     ValueError,
@@ -56,7 +56,7 @@ def read_plain(raw: bytes, path: str) -> object:
         raise CheckpointError(
             f"{path} holds pickled Python objects (a whole module?), which could run code; {REMEDY}"
         ) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = str(error).strip().split("\n")[0][:200]
         raise CheckpointError(
             f"{path} is damaged or not a model file of this project ({reason}); {REMEDY}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import struct
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -21,25 +20,12 @@ from torch import Tensor, nn
 
 from hbnn_hw.artifacts import replace_file
 from hbnn_hw.errors import TrainStateError
+from hbnn_hw.nn.plain_pickle import DAMAGE
 from hbnn_hw.nn.train_identity import CHANGING_FLAGS, Identity, difference
 
 FORMAT = "hbnn_hw.train_state"
 VERSION = 1
-_DAMAGE = (
-    RuntimeError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    OSError,
-    AssertionError,
-    ArithmeticError,
-    MemoryError,
-    struct.error,
-    zipfile.BadZipFile,
-    pickle.UnpicklingError,
-)
+_DAMAGE = (*DAMAGE, zipfile.BadZipFile, pickle.UnpicklingError)
 """What the readers of zip files, of torch and of its state dictionaries raise on damaged content."""
 
 
