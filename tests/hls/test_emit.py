@@ -12,6 +12,7 @@ from hbnn_hw.backends.hls.dialect import translate
 from hbnn_hw.backends.hls.mvtu import reuse_distance
 from hbnn_hw.backends.hls.names import identifier, identifiers
 from hbnn_hw.backends.hls.roms import literal, word_digits
+from hbnn_hw.backends.hls.scripts import SCRIPTS
 from hbnn_hw.errors import FoldingError, GraphError, TemplateError
 from hbnn_hw.folding import weight_words
 from hbnn_hw.graph import Graph
@@ -42,7 +43,8 @@ def test_project_is_complete_and_the_same_every_time(tool):
     assert list(files) == sorted(files)
     layers = {f"src/layers/{name}.h" for name in ("encode", "fc1", "fc2")}
     library = {f"src/lib/{name}.h" for name in ("axis", "bits", "edges", "mvtu", "roms", "width_converter")}
-    others = {"src/random_mlp.cpp", "src/random_mlp.h", "README.md", "scripts/hls.tcl"}
+    others = {"src/random_mlp.cpp", "src/random_mlp.h", "README.md"}
+    others |= {f"scripts/{name}" for name in (*SCRIPTS, "common.tcl")}
     bench = {"tb/testbench.cpp", "tb/input.dat", "tb/output.dat", "tb/layout.json"}
     assert set(files) == layers | library | others | bench
 
