@@ -12,7 +12,7 @@ from hbnn_hw.backends.hls.dialect import translate
 from hbnn_hw.backends.hls.mvtu import reuse_distance
 from hbnn_hw.backends.hls.names import identifier, identifiers
 from hbnn_hw.backends.hls.roms import literal, word_digits
-from hbnn_hw.backends.hls.scripts import SCRIPTS
+from hbnn_hw.backends.hls.scripts import ACCELERATOR_ADDRESS, DMA_ADDRESS, SCRIPTS
 from hbnn_hw.errors import FoldingError, GraphError, TemplateError
 from hbnn_hw.folding import weight_words
 from hbnn_hw.graph import Graph
@@ -187,4 +187,8 @@ def test_readme_tells_cycles_and_what_is_open():
     assert "## What was not verified" in text
     assert re.search(r"\| `fc1` \| mvtu \| \d+ \| 12 bit \| 2 bit \|", text)
     assert "vivado_hls -f scripts/hls.tcl" in text
+    assert f"0x{DMA_ADDRESS:08X}" in text
+    assert f"0x{ACCELERATOR_ADDRESS:08X}" in text
+    # A command for every script that a user starts.
+    assert all(f"scripts/{script}" in text for script in SCRIPTS)
     assert "bn2" in text

@@ -181,7 +181,9 @@ def execute(
     executable = folder / "bin" / program
     executable.parent.mkdir(exist_ok=True)
     if not executable.exists():
-        executable.symlink_to(shutil.which("tclsh"))
+        tclsh = shutil.which("tclsh")
+        assert tclsh is not None, "these tests need tclsh; scripts/install_tools.sh installs it"
+        executable.symlink_to(tclsh)
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
     settings = _settings(project, elsewhere / f"{program}.log", tool, installation)
