@@ -2,10 +2,10 @@
 
 Where branches of a network meet again, the shorter one runs ahead of the longer: its words wait at the
 meeting point while a sliding window of the longer branch still collects rows. Too short a queue there stops
-the whole accelerator. How far ahead a branch gets is no matter of clocks but of counts: when the n-th word of a
-value can exist follows from how many words of the accelerator's input it needs, and these follow from the
-operators' own rules (:meth:`hbnn_hw.ops.HardwareOp.reads`). A queue that holds all words that can exist by then, and
-cannot be used up yet, never blocks its branch.
+the whole accelerator. How far ahead a branch gets is no matter of clocks but of counts: when the n-th word
+of a value can exist follows from how many words of the accelerator's input it needs, and these follow from
+the operators' own rules (:meth:`hbnn_hw.ops.HardwareOp.reads`). A queue that holds all words that can exist
+by then, and cannot be used up yet, never blocks its branch.
 """
 
 from __future__ import annotations

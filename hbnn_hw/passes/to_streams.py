@@ -1,7 +1,7 @@
 """Pass: operators on images become operators on streams, which is what the hardware has.
 
-A convolution is a frame, a sliding window and a matrix unit; pooling is a unit of its own where windows do not
-overlap, and a sliding window with a reduction where they do. Values that several operators read get a fork.
+A convolution is a frame, a sliding window and a matrix unit; pooling is a unit of its own where windows do
+not overlap, and a sliding window with a reduction where they do. Values with several readers get a fork.
 """
 
 from __future__ import annotations
@@ -136,8 +136,8 @@ def _neutral(node: Node, kind: PoolKind, has_smallest: bool, element: object) ->
         return 0
     if has_smallest:
         raise GraphError(
-            f"'{node.name}' takes the minimum of some channels of padded integers, which the hardware has for "
-            "planes only; pool behind the thresholds"
+            f"'{node.name}' takes the minimum of some channels of padded integers, which the hardware has "
+            "for planes only; pool behind the thresholds"
         )
     return element.low
 
