@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hbnn_hw.errors import GraphError, RangeError, ShapeError
-from hbnn_hw.ops import Dense
+from hbnn_hw.ops import Dense, Mvtu
 from hbnn_hw.passes import lower
 from hbnn_hw.planes import to_bipolar
 from hbnn_hw.weights import LARGEST_COEFFICIENT, WeightPlanes
