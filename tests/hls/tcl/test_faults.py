@@ -63,10 +63,14 @@ def test_synthesis_before_the_top_is_set_is_caught(make_project):
 
 
 BLOCK_DESIGN_FAULTS = [
-    ("    join_streams $source axi_dma/S_AXIS_S2MM\n", "", "/axi_dma/S_AXIS_S2MM is not connected"),
-    ("    join_streams axi_dma/M_AXIS_MM2S $sink\n", "", "/axi_dma/M_AXIS_MM2S is not connected"),
-    ("axi_dma/M_AXIS_MM2S $sink", "axi_dma/M_AXIS_MMS2 $sink", "an interface pin is missing"),
-    ("join_streams axi_dma/M_AXIS_MM2S $sink", "join_streams $sink axi_dma/M_AXIS_MM2S", "must be a master"),
+    ("    join_streams $source axi_dma_0/S_AXIS_S2MM\n", "", "/axi_dma_0/S_AXIS_S2MM is not connected"),
+    ("    join_streams axi_dma_0/M_AXIS_MM2S $sink\n", "", "/axi_dma_0/M_AXIS_MM2S is not connected"),
+    ("axi_dma_0/M_AXIS_MM2S $sink", "axi_dma_0/M_AXIS_MMS2 $sink", "an interface pin is missing"),
+    (
+        "join_streams axi_dma_0/M_AXIS_MM2S $sink",
+        "join_streams $sink axi_dma_0/M_AXIS_MM2S",
+        "must be a master",
+    ),
     ("c_sg_length_width 26", "c_sg_length_width 14", "lengths of 26 bits"),
     ("c_sg_length_width 26", "c_sg_lenght_width 26", "has no property CONFIG.C_SG_LENGHT_WIDTH"),
     ("set DMA_INPUT_BITS 16", "set DMA_INPUT_BITS 24", "must be a power of two from 8 to 1024, not 24"),

@@ -65,14 +65,14 @@ def test_edges_of_other_widths_get_a_converter(exported):
     text = "\n".join(run.commands)
     assert "create_bd_cell -type ip -vlnv xilinx.com:ip:axis_dwidth_converter:1.1 input_converter" in text
     assert "set_property -dict {CONFIG.M_TDATA_NUM_BYTES 3} /input_converter" in text
-    assert "connect_bd_intf_net /axi_dma/M_AXIS_MM2S /input_converter/S_AXIS" in text
+    assert "connect_bd_intf_net /axi_dma_0/M_AXIS_MM2S /input_converter/S_AXIS" in text
     assert "connect_bd_intf_net /input_converter/M_AXIS /accelerator/s_axis_in_V" in text
-    assert "connect_bd_intf_net /output_converter/M_AXIS /axi_dma/S_AXIS_S2MM" in text
+    assert "connect_bd_intf_net /output_converter/M_AXIS /axi_dma_0/S_AXIS_S2MM" in text
 
 
 def test_registers_lie_where_the_drivers_expect_them(exported):
     run = execute(exported(), "zc706_bd.tcl", HlsTool.VIVADO_HLS)
-    assert f"set_property offset 0x{DMA_ADDRESS:08X} /ps7/Data/SEG_axi_dma_Reg" in run.commands
+    assert f"set_property offset 0x{DMA_ADDRESS:08X} /ps7/Data/SEG_axi_dma_0_Reg" in run.commands
     assert f"set_property offset 0x{ACCELERATOR_ADDRESS:08X} /ps7/Data/SEG_accelerator_Reg" in run.commands
 
 
