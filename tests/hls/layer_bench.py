@@ -23,10 +23,9 @@ from hbnn_hw.ops.base import Tensor
 from hbnn_hw.streams import beat_bits
 from hbnn_hw.templating import render, static_text
 from hbnn_hw.types import Bordered, Integers, Planes, TensorType
-from hbnn_hw.verify.csim import SANITIZERS, compile_flags, find_headers
+from hbnn_hw.verify.csim import compile_flags, find_headers
 
 BRANCHES = ("-DHBNN_SYNTHESIS_BRANCHES",)
-SANITIZED = (*SANITIZERS, "-O1")
 
 STREAM = """
 #ifndef HBNN_TEST_STREAM_H
