@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hbnn_hw.backends.hls import HlsTool, emit
-from hbnn_hw.backends.hls.dialect import translate
+from hbnn_hw.backends.hls.dialect import AXIS_HEADER, translate
 from hbnn_hw.backends.hls.mvtu import reuse_distance
 from hbnn_hw.backends.hls.names import identifier, identifiers
 from hbnn_hw.backends.hls.roms import literal, word_digits
@@ -17,6 +17,7 @@ from hbnn_hw.errors import FoldingError, GraphError, TemplateError
 from hbnn_hw.folding import weight_words
 from hbnn_hw.graph import Graph
 from hbnn_hw.ops import WidthConverter
+from hbnn_hw.templating import template_root
 from tests.graphs import random_mlp
 from tests.hls.networks import TARGET, golden, mlp
 from tests.hls.test_faults import rom_words
@@ -42,7 +43,10 @@ def test_project_is_complete_and_the_same_every_time(tool):
     assert files == texts(tiny(), tool)
     assert list(files) == sorted(files)
     layers = {f"src/layers/{name}.h" for name in ("encode", "fc1", "fc2")}
-    library = {f"src/lib/{name}.h" for name in ("axis", "bits", "edges", "mvtu", "roms", "width_converter")}
+    headers = {path.name for path in (template_root() / "hls" / "lib").glob("*.h")} - set(
+        AXIS_HEADER.values()
+    )
+    library = {f"src/lib/{name}" for name in ("axis.h", *headers)}
     others = {"src/random_mlp.cpp", "src/random_mlp.h", "README.md"}
     others |= {f"scripts/{name}" for name in (*SCRIPTS, "common.tcl")}
     bench = {"tb/testbench.cpp", "tb/input.dat", "tb/output.dat", "tb/layout.json"}

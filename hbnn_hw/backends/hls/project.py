@@ -26,7 +26,17 @@ from hbnn_hw.target import Target
 from hbnn_hw.templating import render, static_text
 from hbnn_hw.verify.vectors import VectorSet
 
-LIBRARY = ("bits.h", "edges.h", "mvtu.h", "roms.h", "width_converter.h")
+LIBRARY = (
+    "bits.h",
+    "edges.h",
+    "lanes.h",
+    "mvtu.h",
+    "pad.h",
+    "pool.h",
+    "roms.h",
+    "sliding_window.h",
+    "width_converter.h",
+)
 """Static headers that every project carries, beside the tool's own ``axis.h``."""
 
 LAYOUT_FILE = "tb/layout.json"
