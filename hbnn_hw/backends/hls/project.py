@@ -25,7 +25,16 @@ from hbnn_hw.target import Target
 from hbnn_hw.templating import render, static_text
 from hbnn_hw.verify.vectors import VectorSet
 
-LIBRARY = ("bits.h", "edges.h", "mvtu.h", "roms.h", "width_converter.h")
+LIBRARY = (
+    "arg_max.h",
+    "bits.h",
+    "edges.h",
+    "elements.h",
+    "lanes.h",
+    "mvtu.h",
+    "roms.h",
+    "width_converter.h",
+)
 """Static headers that every project carries, beside the tool's own ``axis.h``."""
 
 LAYOUT_FILE = "tb/layout.json"
