@@ -63,7 +63,7 @@ class Builder:
         return name
 
     def threshold(self, value: str, n_bits: int = 1, scales=None, mask=None) -> str:
-        """Tables over the whole range and beyond it, with always, never, equal levels and inverted channels."""
+        """Tables over the whole range and beyond: always, never, equal levels, inverted channels."""
         source = self.type(value)
         low, high, channels = source.element.low, source.element.high, source.shape[-1]
         table = self.rng.integers(low, high + 2, (channels, 2**n_bits - 1))

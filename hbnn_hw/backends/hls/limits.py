@@ -12,7 +12,7 @@ PARTITION_LIMIT = 1024
 raises the limit is gone from Vitis HLS."""
 
 NUMBER_LIMIT_BITS = 60
-"""Widest integer that the kernels compute with [bit]: C simulation holds it, a sign and a carry in 64 bits."""
+"""Widest integer that the kernels compute with [bit]: C simulation holds it with a carry in 64 bits."""
 
 
 def check_word(layer: str, what: str, bits: int, remedy: str) -> None:
