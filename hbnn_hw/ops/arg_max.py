@@ -68,4 +68,5 @@ class ArgMax(StreamOp):
         """Compute int64 (batch, 1)."""
         (source,) = inputs
         keys = (integers_of(source) << self.shift) + self.offsets
-        return np.argmax(keys, axis=1, keepdims=True).astype(np.int64)
+        classes: Array = np.argmax(keys, axis=1, keepdims=True).astype(np.int64)
+        return classes

@@ -26,8 +26,8 @@ def append_arg_max(graph: Graph) -> Graph:
 
     The index is that of ``argmax`` over the float64 scores ``alpha * x + beta``, for all integers x that the
     last layer can give. With one positive alpha for all classes, class a reaches class b exactly where
-    ``x[a] - x[b]`` reaches ``(beta[b] - beta[a]) / alpha`` rounded up, so of ``beta / alpha`` only the integer
-    parts and the order of the fractions matter: ranks take the place of the fractions, equal ones of equal.
+    ``x[a] - x[b]`` reaches ``(beta[b] - beta[a]) / alpha`` rounded up, so of ``beta / alpha`` only the
+    integer parts and the order of the fractions matter: ranks take the place of the fractions.
 
     Raises
     ------
@@ -79,8 +79,8 @@ def _common_scale(name: str, affine: Affine) -> Fraction:
     if len(differing):
         other = int(differing[0])
         raise GraphError(
-            f"'{name}': all classes must have one scale for the accelerator to choose the class, but class 0 has "
-            f"{first:.9g} and class {other} has {affine.alpha[other]:.9g}; leave the choice to the host"
+            f"'{name}': all classes must have one scale for the accelerator to choose the class, but class 0 "
+            f"has {first:.9g} and class {other} has {affine.alpha[other]:.9g}; leave the choice to the host"
         )
     if first <= 0:
         raise GraphError(
@@ -95,15 +95,15 @@ def _check_rounding(
 ) -> None:
     """Raise GraphError unless all scores that differ as real numbers differ in float64.
 
-    The scores of classes a and b differ by ``alpha * (d + leads[a] - leads[b])`` for some whole number d. Modulo
-    1 the leads lie on a circle, so no such distance is below that of two neighbours there.
+    The scores of classes a and b differ by ``alpha * (d + leads[a] - leads[b])`` for some whole number d.
+    Modulo 1 the leads lie on a circle, so no such distance but 0 is below that of two neighbours there.
     """
     if largest >= EXACT_PRODUCT:
-        raise GraphError(f"'{name}': the integers behind the scores must stay below 2**29, not reach {largest}")
+        raise GraphError(f"'{name}': the integers of the scores must stay below 2**29, not reach {largest}")
     margin = alpha * min(after - before for before, after in pairwise([*distinct, distinct[0] + 1]))
     reach = alpha * (largest + max(map(abs, leads)))
     if margin <= reach * FLOAT64_STEP:
         raise GraphError(
-            f"'{name}': scores of up to {float(reach):.3g} come within {float(margin):.3g} of each other, which "
-            "float64 may round to a tie that integers do not have; leave the choice to the host"
+            f"'{name}': scores of up to {float(reach):.3g} come within {float(margin):.3g} of each other, "
+            "which float64 may round to a tie that integers do not have; leave the choice to the host"
         )
