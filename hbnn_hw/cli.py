@@ -92,6 +92,9 @@ def export(
     scales: Annotated[ScaleForm, typer.Option(help="Plane scales within that error, or shifts.")] = (
         ScaleForm.INTEGERS
     ),
+    arg_max: Annotated[
+        bool, typer.Option("--arg-max", help="Let the class leave the accelerator, not the scores.")
+    ] = False,
 ) -> None:
     """Write the accelerator of a trained model: IR, HLS project, RTL, golden vectors, report.
 
@@ -110,6 +113,7 @@ def export(
         tool=HlsTool(tool.value),
         scale_error=scale_error,
         scale_form=scales,
+        arg_max=arg_max,
     )
     graph = run(model, output, options, _say)
     _out.print(graph.text(), end="", markup=False)

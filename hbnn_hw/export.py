@@ -62,6 +62,8 @@ class ExportOptions:
         Largest relative error of a plane scale's integer form (dimensionless).
     scale_form
         What plane coefficients may be.
+    arg_max
+        Whether the class leaves the accelerator and not the scores.
     """
 
     backends: frozenset[Backend] | None = None
@@ -70,6 +72,7 @@ class ExportOptions:
     tool: HlsTool = HlsTool.VIVADO_HLS
     scale_error: float = DEFAULT_SCALE_ERROR
     scale_form: ScaleForm = ScaleForm.INTEGERS
+    arg_max: bool = False
 
 
 def golden_vectors(graph: Graph, images: NDArray[np.int64]) -> VectorSet:
@@ -138,7 +141,7 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
     progress("reading the model")
     captured, facts, images = _read(path, options)
     progress("lowering to integer hardware operators")
-    graph = lower(captured, options.folding)
+    graph = lower(captured, options.folding, arg_max=options.arg_max)
     backends = _backends(graph, options)
     progress("computing golden vectors")
     vectors = golden_vectors(graph, images)
@@ -159,6 +162,7 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
         "backends": sorted(backend.value for backend in backends),
         "scale_error": options.scale_error,
         "scales": options.scale_form.value,
+        "arg_max": options.arg_max,
         "vectors": {"real": len(images), "extreme": 2, "random": RANDOM_VECTORS},
         "layers": _layer_documents(graph),
     }

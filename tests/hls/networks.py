@@ -63,7 +63,8 @@ def golden(graph: Graph, batch: int = 8, seed: int = 0) -> VectorSet:
     values = dict(graph.trace(inputs))[graph.hardware_output].data
     if isinstance(graph.types[graph.hardware_output].element, Planes):
         values = sum(values[:, p].astype(np.int64) << p for p in range(values.shape[1]))
-    return VectorSet(inputs.astype(np.int64), values.astype(np.int64))
+    flat = (array.reshape(batch, -1).astype(np.int64) for array in (inputs, values))
+    return VectorSet(*flat)
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:

@@ -27,10 +27,13 @@ from hbnn_hw.templating import render, static_text
 from hbnn_hw.verify.vectors import VectorSet
 
 LIBRARY = (
+    "arg_max.h",
     "bits.h",
     "edges.h",
+    "elements.h",
     "lanes.h",
     "mvtu.h",
+    "numbers.h",
     "pad.h",
     "pool.h",
     "roms.h",
