@@ -85,9 +85,12 @@ class Node:
 
     def walk(self) -> Iterator[Node]:
         """Go through this node and all below it, in the order of the source."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        # A stack of our own: a sum of hundreds of terms is nested hundreds of times.
+        stack = [self]
+        while stack:
+            node = stack.pop()
+            yield node
+            stack.extend(reversed(node.children))
 
     def ancestors(self) -> Iterator[Node]:
         """Go through the nodes around this one, from the inside out."""
@@ -97,10 +100,14 @@ class Node:
             node = node.parent
 
 
-def _tree(cursor: Cursor, parent: Node | None = None) -> Node:
-    node = Node(cursor, cursor.kind, parent)
-    node.children.extend(_tree(child, node) for child in cursor.get_children())
-    return node
+def _tree(cursor: Cursor) -> Node:
+    root = Node(cursor, cursor.kind, None)
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        node.children.extend(Node(child, child.kind, node) for child in node.cursor.get_children())
+        stack.extend(node.children)
+    return root
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,6 +305,12 @@ class Unit:
                     functions[callee.key] = callee
                     open_ends.append(callee)
         return functions
+
+    def is_top(self, function: Function) -> bool:
+        """Whether a function is the project's top function, which lies in no namespace."""
+        parent = function.cursor.semantic_parent
+        outside = parent is not None and parent.kind is CursorKind.TRANSLATION_UNIT
+        return outside and function.name == self.project.network
 
     def callees(self, function: Function) -> Iterator[Function]:
         """Functions of the project, with bodies, that a function calls."""

@@ -44,7 +44,7 @@ def _check_unit(unit: Unit, pragmas: list[Pragma]) -> Iterator[Finding]:
         if function.dependent:
             continue
         yield from check_dataflow(unit, uses, placed)
-        if function.name == unit.project.network:
+        if unit.is_top(function):
             yield from check_ports(function, placed, unit.project.tool)
         else:
             yield from check_inner(function, placed)
@@ -59,17 +59,23 @@ def _check_project(project: HlsProject, headers: Path, shims: Path) -> Iterator[
     pragmas = [pragma for found, _ in read for pragma in found]
     for _, wrong in read:
         yield from wrong
+    has_top = False
     for source in project.units:
         unit = parse(project, source, headers, shims)
         errors = list(unit.errors())
         if errors:
             # What does not compile has no meaning that the other rules could go by.
             yield from errors
-            continue
+            return
+        has_top = has_top or any(map(unit.is_top, unit.written))
         yield from _check_unit(unit, pragmas)
         inactive = unit.inactive_lines()
         seen = [p for p in pragmas if p.file in inactive]
         yield from outside_functions(seen, unit.written, inactive)
+    if not has_top:
+        what = f"the sources must have a top function '{project.network}'"
+        name = f"src/{project.network}.cpp"
+        yield Finding(name, 1, Rule.UNDEFINED_FUNCTION, what, "define it there")
 
 
 def lint_project(folder: Path, headers: Path | None) -> tuple[Finding, ...]:

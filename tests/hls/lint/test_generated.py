@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -185,6 +186,22 @@ def test_a_missing_package_or_header_set_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("hbnn_hw.extras.find_spec", lambda name: None)
     with pytest.raises(ToolMissingError, match=r"the HLS linter needs the package 'clang'.*hbnn-hw\[csim\]"):
         lint(tmp_path, headers=HEADERS)
+
+
+def test_a_missing_top_function_is_found(tmp_path):
+    write_project(tmp_path, "namespace other { static void net(int) {} }\nvoid net(int x);\n")
+    (finding,) = lint(tmp_path, headers=HEADERS)
+    assert (finding.file, finding.rule) == ("src/net.cpp", Rule.UNDEFINED_FUNCTION)
+
+
+def test_long_expressions_are_read(tmp_path):
+    write_project(tmp_path, f"int f(int x) {{ return {' + '.join(['x'] * 200)}; }}\n")
+    assert lint(tmp_path, headers=HEADERS) == ()
+
+
+def test_the_document_lists_every_rule():
+    text = (Path(__file__).parents[3] / "docs" / "hls_lint.md").read_text(encoding="utf-8")
+    assert [rule.value for rule in Rule if f"| `{rule.value}` |" not in text] == []
 
 
 def test_other_folders_are_refused(tmp_path):
