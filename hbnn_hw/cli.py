@@ -143,6 +143,28 @@ def csim(
 
 
 @app.command()
+def lint(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Folder written by 'hbnn-hw export', or the hls folder in it."),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Check the exported HLS C++ for what the vendor's tools would refuse; exit 1 if anything is found."""
+    from hbnn_hw.verify.hls_lint import lint as run
+
+    findings = run(folder)
+    if as_json:
+        _print_json({"findings": [finding.document() for finding in findings]})
+    else:
+        for finding in findings:
+            _out.print(finding.text, markup=False)
+        _say(f"{len(findings)} finding{'' if len(findings) == 1 else 's'}")
+    if findings:
+        raise typer.Exit(1)
+
+
+@app.command()
 def simulate(
     folder: ExportFolder,
     images: Annotated[
