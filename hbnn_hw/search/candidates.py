@@ -13,11 +13,11 @@ from math import gcd, lcm
 
 import numpy as np
 
-from hbnn_hw.errors import HbnnError
+from hbnn_hw.errors import FoldingError
 from hbnn_hw.estimate.area import Features, area, node_features
 from hbnn_hw.estimate.area import mvtu as mvtu_area
 from hbnn_hw.estimate.area import width_converter as converter_area
-from hbnn_hw.folding import Folding, legal_pe, spread
+from hbnn_hw.folding import Folding, check_folding, legal_pe, spread
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
     HardwareOp,
@@ -176,6 +176,8 @@ def _asked(graph: Graph, node: Node, op: Mvtu, asked: LayerFolding | None) -> It
     if asked and asked.unroll and not (asked.pe or asked.simd):
         yield Folding(rows, columns, unrolled=True)
         return
+    if asked:
+        check_folding(node.name, op.weights, Folding(asked.pe or 1, asked.simd or 1), op.groups)
     of_layer = legal_simd(graph, node)
     for pe in legal_pe(rows, op.groups):
         at_once = spread(Folding(pe, 1), rows, op.groups)
@@ -240,7 +242,7 @@ def layer_of(graph: Graph, node: Node, behind: tuple[Node, ...], asked: LayerFol
 
     Raises
     ------
-    HbnnError
+    FoldingError
         If nothing that is asked for can be built.
     """
     around = _Surroundings.of(graph, node, behind)
@@ -249,9 +251,8 @@ def layer_of(graph: Graph, node: Node, behind: tuple[Node, ...], asked: LayerFol
     made = (_candidate(around, unit, counts, folding) for folding in _asked(graph, node, around.op, asked))
     candidates = tuple(candidate for candidate in made if candidate)
     if not candidates:
-        raise HbnnError(
-            f"layer '{node.name}': no folding that is asked for fits the HLS tools' words of {WORD_BITS} bits and "
-            f"arrays of {PARTITION_LIMIT} elements, or divides its {unit.op.weights.rows} rows and "
-            f"{unit.op.weights.columns} columns"
+        raise FoldingError(
+            f"layer '{node.name}': no folding that is asked for fits the HLS tools' words of {WORD_BITS} bits "
+            f"and arrays of {PARTITION_LIMIT} elements; ask for other PE and SIMD"
         )
     return Layer(node, around.entry, counts, candidates)

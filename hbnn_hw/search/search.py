@@ -100,6 +100,24 @@ class SearchResult:
         return max(self.cycles, key=lambda name: self.cycles[name])
 
 
+@dataclass(frozen=True, slots=True)
+class SearchGoal:
+    """What a search is after.
+
+    Attributes
+    ----------
+    interval_cycles
+        Most clock cycles between samples, of which the smallest design is looked for; None for the fastest
+        design that fits the device.
+    """
+
+    interval_cycles: int | None = None
+
+    def search(self, search: FoldingSearch) -> SearchResult:
+        """Return what is searched for; raise FoldingError if there is none."""
+        return search.fastest() if self.interval_cycles is None else search.smallest(self.interval_cycles)
+
+
 @dataclass(eq=False)
 class FoldingSearch:
     """Searches foldings of one network.
@@ -309,4 +327,4 @@ def _as_request(candidate: Candidate) -> LayerFolding:
     return LayerFolding(pe=fold.pe, simd=fold.simd)
 
 
-__all__ = ["FoldingSearch", "LayerChoice", "SearchResult"]
+__all__ = ["FoldingSearch", "LayerChoice", "SearchGoal", "SearchResult"]
