@@ -1,4 +1,4 @@
-"""FINN's networks as operators on streams with random binary weights, and the foldings FINN published for them."""
+"""FINN's networks on streams with random binary weights, and the foldings that FINN published for them."""
 
 from __future__ import annotations
 

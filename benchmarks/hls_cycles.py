@@ -1,17 +1,18 @@
-"""Cycles of the HLS accelerators: FINN's own foldings, what the search finds, and what heterogeneous bits pay.
+"""Cycles of HLS accelerators: FINN's own foldings, what the search finds, and what heterogeneous bits pay.
 
-1. At the foldings that FINN published for CNV and LFC, and at one of SFC for FINN's rate, the schedule's cycles of
-   every matrix unit and sliding window are held against FINN's published formulas.
-2. The search looks for the smallest CNV (full width, binary, 8-bit input) with FINN CNV-max's 21.9 k frames/s at
-   200 MHz within an XC7Z045 (70 % of the LUTs and flip-flops), and for the fastest that fits.
+1. At the foldings that FINN published for CNV and LFC, and at one of SFC for FINN's rate, the schedule's
+   cycles of every matrix unit and sliding window are held against FINN's published formulas.
+2. The search looks for the smallest CNV (full width, binary, 8-bit input) with FINN CNV-max's 21.9 k frames/s
+   at 200 MHz within an XC7Z045 (70 % of the LUTs and flip-flops), and for the fastest that fits.
 3. A column-mapped layer of 1.4 bits (70 / 20 / 10 % of the columns with 1 / 2 / 3 bits), its 1-bit twin and a
-   homogeneous 2-bit layer at the same PE and SIMD are exported, compiled and run in C simulation, which counts the
-   iterations of the unit's loop. Columns of equal bitwidth stand side by side, so that whole SIMD words are left
-   out: a permutation of the columns, which costs nothing where the layer before has its rows permuted alike. The
-   same map with its columns scattered is counted as well, to show what that order is worth.
+   homogeneous 2-bit layer at the same PE and SIMD are exported, compiled and run in C simulation, which
+   counts the iterations of the unit's loop. Columns of equal bitwidth stand side by side, so that whole SIMD
+   words are left out: a permutation of the columns, which costs nothing where the layer before has its rows
+   permuted alike. The same map with its columns scattered is counted as well, to show what that order is
+   worth.
 
-Cycles are counts and have no noise; CPU time has, so the search is timed three times. The last line printed is a
-JSON object.
+Cycles are counts and have no noise; CPU time has, so the search is timed three times. The last line printed
+is a JSON object.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from hbnn_hw.weights import WeightPlanes
 CLOCK_MHZ = 200.0
 CNV_FPS = 21_900
 FINN_CNV_LUTS, FINN_CNV_BRAM36 = 46_253, 186
-"""FINN's CNV-max on the ZC706, synthesized. Sources: papers that quote it; the BRAM count is not confirmed."""
+"""FINN's CNV-max on the ZC706, synthesized, as later papers quote it; the BRAM count is not confirmed."""
 
 ROWS, COLUMNS, PE, SIMD = 16, 640, 4, 8
 SHARES = (0.7, 0.2, 0.1)
@@ -180,8 +181,11 @@ def main() -> None:
         f"{result.area.bram36:g} BRAM36 estimated here; FINN's CNV-max at 21,906: {FINN_CNV_LUTS:,} LUT and "
         f"{FINN_CNV_BRAM36} BRAM36 synthesized, with DMA and control"
     )
-    units = [n for n in at_rate.graph.hardware_nodes if isinstance(n.op, Mvtu)]
-    by_pe = sum(unit_of(n.op, at_rate.graph.source_type(n)).bram18_by_pe for n in units if isinstance(n.op, Mvtu))
+    by_pe = sum(
+        unit_of(node.op, at_rate.graph.source_type(node)).bram18_by_pe
+        for node in at_rate.graph.hardware_nodes
+        if isinstance(node.op, Mvtu)
+    )
     print(f"with one weight ROM for every PE, which is what HLS makes of it: {by_pe / 2:g} BRAM36 of weights")
     fit_kfps = CLOCK_MHZ * 1e3 / fastest.interval_cycles
     print(

@@ -1,6 +1,7 @@
 """Foldings as a JSON file: what an export chose, and what a user overrides, layer by layer.
 
-``{"format": "hbnn_hw.folding", "version": 1, "layers": {"conv1": {"pe": 16, "simd": 3}, "fc2": {"unroll": true}}}``
+``{"format": "hbnn_hw.folding", "version": 1, "layers": {"conv1": {"pe": 16, "simd": 3}, "fc2": {"unroll":
+true}}}``
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def parse_foldings(text: str) -> dict[str, LayerFolding]:
         document = json.loads(text, object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError) as error:
         raise FoldingError(f"foldings must be JSON: {error}") from error
-    if not isinstance(document, dict) or (document.get("format"), document.get("version")) != (FORMAT, VERSION):
+    if not isinstance(document, dict) or (document.get("format"), document.get("version")) != (
+        FORMAT,
+        VERSION,
+    ):
         raise FoldingError(
             f'foldings must be an object with "format": "{FORMAT}" and "version": {VERSION}, as the '
             "folding.json of an export has it"
@@ -78,7 +82,9 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _layer(name: str, fields: object) -> LayerFolding:
     if not isinstance(fields, Mapping):
-        raise FoldingError(f"layer '{name}' must be an object like {{'pe': 16, 'simd': 3}}, not {fields!r:.40}")
+        raise FoldingError(
+            f"layer '{name}' must be an object like {{'pe': 16, 'simd': 3}}, not {fields!r:.40}"
+        )
     for field in fields:
         if field not in _FIELDS:
             raise FoldingError(f"layer '{name}': the fields are {', '.join(_FIELDS)}, not '{field}'")

@@ -1,9 +1,9 @@
 """Latency of a scheduled network: exact for chains of vectors, an estimate for everything else.
 
-The recurrences of :mod:`hbnn_hw.timing` know matrix units on vectors, encoders and converters in a chain, and
-are held to the RTL. Elsewhere the latency is estimated from what every output beat of an operator has to
-wait for (:meth:`hbnn_hw.ops.HardwareOp.reads`) and from the operator's pace: the fills of all windows and units
-on the way add up. Stalls by full queues are left out.
+The recurrences of :mod:`hbnn_hw.timing` know matrix units on vectors, encoders and converters in a chain,
+and are held to the RTL. Elsewhere the latency is estimated from what every output beat of an operator has to
+wait for (:meth:`hbnn_hw.ops.HardwareOp.reads`) and from the operator's pace: the fills of all windows and
+units on the way add up. Stalls by full queues are left out.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def estimated_latency_cycles(graph: Graph) -> int:
 
 
 def _beat_times(graph: Graph, node: Node, times: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """When every output beat leaves: behind its last input, and a step of the operator's pace behind another."""
+    """When every output beat leaves: behind its last input, and at the operator's pace."""
     op, types = node.hardware, graph.input_types(node)
     ready = np.zeros(1)
     for name, read in zip(node.inputs, op.reads(*types), strict=True):

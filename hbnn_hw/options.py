@@ -82,7 +82,7 @@ def parse_goal(
         )
     if fps is not None and not 0 < fps <= 1e9 / clock_ns:
         raise FoldingError(
-            f"--fps must lie above 0 and at most at the clock's {1e9 / clock_ns:,.0f} frames/s, not at {fps:g}"
+            f"--fps must lie above 0 and not above the clock's {1e9 / clock_ns:,.0f} frames/s, not at {fps:g}"
         )
     if fps is not None:
         return SearchGoal(int(1e9 / (clock_ns * fps)))

@@ -1,7 +1,8 @@
 """How many steps a folded layer takes at every folding, without making a schedule for each of them.
 
-A search over foldings asks for hundreds of step counts of one layer. They follow from which tiles of each weight
-plane hold anything at all (:mod:`hbnn_hw.folding`); tiles of larger foldings are unions of smaller ones.
+A search over foldings asks for hundreds of step counts of one layer. They follow from which tiles of each
+weight plane hold anything at all (:mod:`hbnn_hw.folding`); tiles of larger foldings are unions of smaller
+ones.
 """
 
 from __future__ import annotations

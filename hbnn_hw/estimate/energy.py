@@ -86,7 +86,7 @@ def _window_energy(op: SlidingWindow, source: TensorType) -> OperationEnergy:
 
 
 def _pool_energy(op: Pool | WindowPool, source: TensorType) -> OperationEnergy:
-    """An addition or comparison per element; without a window in front, a result is read and written by each row."""
+    """An addition or comparison per element; unfinished results are read and written by each further row."""
     result = op.infer(source)
     bits = result.element.bits
     compute = source.n_elements * bits * FULL_ADDER_PJ

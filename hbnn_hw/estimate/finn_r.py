@@ -1,8 +1,8 @@
 """FINN's own published cost formulas, beside this toolkit's estimator: what others' tools would print.
 
 The formulas are those that FINN ships for its HLS blocks (``get_exp_cycles``, ``lut_estimation``,
-``bram_estimation``); their source comments cite FINN-R (Blott et al. 2018). They are a model of FINN's blocks,
-not of these, and no synthesis: users report errors of factors.
+``bram_estimation``); their source comments cite FINN-R (Blott et al. 2018). They are a model of FINN's
+blocks, not of these, and no synthesis: users report errors of factors.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ class Mvau:
         multipliers = self.simd * (2 * ceil(both / 6) - 1) * both
         tree = both * (2 * self.simd - 1)
         in_luts = self.weight_words <= EMBEDDED_LUTRAM_WORDS
-        memory = self.pe * self.simd * self.weight_bits * ceil(self.weight_words / LUTRAM_WORDS) if in_luts else 0
+        memory = (
+            self.pe * self.simd * self.weight_bits * ceil(self.weight_words / LUTRAM_WORDS) if in_luts else 0
+        )
         levels, bits = (1 << self.output_bits) - 1, self.accumulator_bits
         thresholds = levels * bits * (ceil(self.rows / self.pe / LUTRAM_WORDS) + 1)
         operations = multipliers + tree + bits + thresholds
@@ -123,7 +125,9 @@ def sliding_window_cycles(
     """
     rows, columns, channels = image
     words = channels // simd
-    out_rows, out_columns = ((size - k) // s + 1 for size, k, s in zip((rows, columns), kernel, stride, strict=True))
+    out_rows, out_columns = (
+        (size - k) // s + 1 for size, k, s in zip((rows, columns), kernel, stride, strict=True)
+    )
     per_row = max(out_columns * kernel[0] * kernel[1] * words, stride[0] * columns * words)
     return columns * kernel[0] * words + out_rows * per_row
 

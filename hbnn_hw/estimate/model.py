@@ -97,7 +97,8 @@ class Estimate:
     latency_is_exact
         Whether the RTL is held to that latency, or it is an estimate.
     errors
-        Measured error band by quantity: ``luts``, ``lut_sites``, ``flip_flops``. It holds for calibrated nodes.
+        Measured error band by quantity: ``luts``, ``lut_sites``, ``flip_flops``. It holds for calibrated
+        nodes.
     source
         What the area constants were fitted on.
     """

@@ -50,8 +50,8 @@ def uncalibrated_text(result: Estimate) -> str:
         return ""
     share = result.uncalibrated_luts / result.area.luts
     return (
-        f"      {result.uncalibrated_luts:.0f} LUT of them (~, {100 * share:.0f} %) are counted from first principles, "
-        f"not calibrated on synthesis: take ±{ASSUMED_ERROR_PCT:.0f} %\n"
+        f"      {result.uncalibrated_luts:.0f} LUT of them (~, {100 * share:.0f} %) are counted from first "
+        f"principles, not calibrated on synthesis: take ±{ASSUMED_ERROR_PCT:.0f} %\n"
     )
 
 

@@ -11,8 +11,8 @@ from hbnn_hw.estimate.area import Area
 from hbnn_hw.target import Device
 
 LUT_SHARE = 0.7
-"""Share of a device's LUTs and flip-flops that a design may fill and still be routed. Source: LUT_PROPORTION of
-FINN's 2018 tool, which takes all block RAM (BRAM_PROPORTION)."""
+"""Share of a device's LUTs and flip-flops that a design may fill and still be routed. Source: LUT_PROPORTION
+of FINN's 2018 tool, which takes all block RAM (BRAM_PROPORTION)."""
 
 RESOURCES = ("LUT", "FF", "BRAM36", "DSP")
 """Names of the resources, in the order of every vector here."""
@@ -59,6 +59,10 @@ class Budget:
             if need > have
         ]
         return ", ".join(over) or None
+
+    def fullest(self, used: Resources) -> float:
+        """Return the largest share of a resource that is used, above 1 beyond the budget."""
+        return float((used / np.maximum(self.vector, 1.0)).max())
 
     def prices(self) -> Resources:
         """Return what one of each resource costs at first: the inverse of what there is."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import gcd, lcm
 
 import numpy as np
@@ -107,7 +108,7 @@ def converter_needs(value: TensorType, lanes_from: int, lanes_to: int, limit: fl
         if beat_bits(value, between) > WORD_BITS or value.n_elements % between:
             between = gcd(*ends)
         ends.insert(1, between)
-    for first, second in zip(ends, ends[1:], strict=False):
+    for first, second in pairwise(ends):
         if value.n_elements // min(first, second) > limit:
             return None
         op = WidthConverter(lanes_from=first, lanes_to=second)
@@ -140,7 +141,7 @@ class _Surroundings:
         return self.graph.source_type(self.frame or self.window or self.node)
 
     def front(self, lanes_in: int, spread_groups: int) -> tuple[list[tuple[Node, HardwareOp]], int]:
-        """Return the operators in front with their lanes, and the lanes at which the first takes its input."""
+        """Return the operators in front with their lanes, and the lanes of the stream that they take."""
         ops: list[tuple[Node, HardwareOp]] = []
         lanes = lanes_in
         if self.window is not None:
@@ -252,7 +253,7 @@ def layer_of(graph: Graph, node: Node, behind: tuple[Node, ...], asked: LayerFol
     candidates = tuple(candidate for candidate in made if candidate)
     if not candidates:
         raise FoldingError(
-            f"layer '{node.name}': no folding that is asked for fits the HLS tools' words of {WORD_BITS} bits "
-            f"and arrays of {PARTITION_LIMIT} elements; ask for other PE and SIMD"
+            f"layer '{node.name}': no folding that is asked for fits the HLS tools' words of {WORD_BITS} "
+            f"bits and arrays of {PARTITION_LIMIT} elements; ask for other PE and SIMD"
         )
     return Layer(node, around.entry, counts, candidates)

@@ -1,8 +1,8 @@
 """The cheapest folding of all layers together at a target, by dynamic programming over the network.
 
-Layers meet in the streams between them: where the PE of one are not the lanes of the next, a converter stands.
-Every layer has one layer before it (the nearest along first inputs), so the layers form a tree, and the
-best choice of all layers behind a layer depends on that layer's PE alone.
+Layers meet in the streams between them: where the PE of one are not the lanes of the next, a converter
+stands. Every layer has one layer before it (the nearest along first inputs), so the layers form a tree, and
+the best choice of all layers behind a layer depends on that layer's PE alone.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ class Chooser:
             if not options:
                 return None
             price, _, link, tail = min(options, key=lambda option: option[:2])
-            total = _Best(total.price + price, total.needs + link + tail.needs, {**total.choice, **tail.choice})
+            total = _Best(
+                total.price + price, total.needs + link + tail.needs, {**total.choice, **tail.choice}
+            )
         return total
 
     def _link(self, name: str, pe: int, lanes: int, limit: int) -> Resources | None:

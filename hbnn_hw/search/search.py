@@ -165,7 +165,8 @@ class FoldingSearch:
         behind = tuple(
             other
             for other in self.graph.nodes
-            if self._before.get(other.name) == node.name and isinstance(other.op, StreamOp)
+            if self._before.get(other.name) == node.name
+            and isinstance(other.op, StreamOp)
             # What stands in front of the next unit is counted there.
             and not isinstance(other.op, SlidingWindow | PadPlanes)
         )
@@ -182,18 +183,21 @@ class FoldingSearch:
         if interval_cycles < 1:
             raise FoldingError(f"the target must be at least 1 cycle a sample, not {interval_cycles}")
         self._check_reachable(interval_cycles)
-        prices, result = self.budget.prices(), None
+        prices, before, found = self.budget.prices(), None, []
         for _ in range(ROUNDS):
             chosen = self._chooser.choose(interval_cycles, prices)
             if chosen is None:
                 raise FoldingError(
-                    f"no choice of foldings connects all layers at {interval_cycles} cycles a sample"
+                    f"no choice of foldings connects all layers at {interval_cycles} cycles a sample; ask "
+                    "for fewer frames a second"
                 )
-            result = self.result(chosen)
-            if self.budget.excess(result.needs) is None:
+            if chosen == before:
                 break
-            prices = self.budget.raised(prices, result.needs)
-        assert result is not None
+            found.append(self.result(chosen))
+            if self.budget.excess(found[-1].needs) is None:
+                break
+            prices, before = self.budget.raised(prices, found[-1].needs), chosen
+        result = min(found, key=lambda one: self.budget.fullest(one.needs))
         self._check(result, interval_cycles)
         return result
 
@@ -301,8 +305,8 @@ class FoldingSearch:
         if fewest > interval_cycles:
             fixed = " as it is folded by hand" if name in self.fixed else " (its sliding window included)"
             raise FoldingError(
-                f"layer '{name}' takes at least {fewest} cycles a sample{fixed}, more than the {interval_cycles} "
-                "of the target; ask for fewer frames a second or a faster clock"
+                f"layer '{name}' takes at least {fewest} cycles a sample{fixed}, more than the "
+                f"{interval_cycles} of the target; ask for fewer frames a second or a faster clock"
             )
 
     def _check(self, result: SearchResult, interval_cycles: int) -> None:
@@ -310,13 +314,13 @@ class FoldingSearch:
         if result.interval_cycles > interval_cycles:
             raise FoldingError(
                 f"'{result.bottleneck}' takes {result.interval_cycles} cycles a sample, more than the "
-                f"{interval_cycles} of the target, whatever the layers' foldings; ask for fewer frames a second"
+                f"{interval_cycles} of the target, whatever the foldings; ask for fewer frames a second"
             )
         excess = self.budget.excess(result.needs)
         if excess:
             raise FoldingError(
-                f"no folding found takes at most {interval_cycles} cycles a sample within the budget: the smallest "
-                f"needs {excess}; ask for fewer frames a second"
+                f"no folding found takes at most {interval_cycles} cycles a sample within the budget: the "
+                f"smallest needs {excess}; ask for fewer frames a second, or give the foldings themselves"
             )
 
 

@@ -16,7 +16,7 @@ def _row(layer: LayerChoice) -> tuple[str, ...]:
 
 
 def search_text(result: SearchResult, clock_ns: float) -> str:
-    """Print a folding: a line a layer with its cycles, with and without the words that are left out; then totals.
+    """Print a folding: a line a layer with its cycles, also if no word were left out, then totals.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """LUT, flip-flop, block RAM and DSP cost of every hardware operator, one file per kind of operator.
 
 A block's area is ``sum_i constant_i * quantity_i``: the quantities follow from the graph (the operator's
-file says which and why). The constants of matrix units, converters and edges were fitted on Yosys syntheses of
-the toolkit's own RTL (``benchmarks/calibrate_area.py``) and lie in ``data/area.json`` with the error measured on
-designs that the fit has not seen. All other operators are counted from first principles
+file says which and why). The constants of matrix units, converters and edges were fitted on Yosys syntheses
+of the toolkit's own RTL (``benchmarks/calibrate_area.py``) and lie in ``data/area.json`` with the error
+measured on designs that the fit has not seen. All other operators are counted from first principles
 (:mod:`hbnn_hw.estimate.area.structure`), which no synthesis has confirmed.
 """
 

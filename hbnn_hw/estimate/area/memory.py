@@ -79,7 +79,7 @@ LUTS_PER_BRAM18 = 200
 
 
 def ram(depth: int, width: int) -> tuple[float, float]:
-    """Return (LUT, BRAM36) of a RAM with a write and a read port: in LUTs, or in blocks where those are more."""
+    """Return (LUT, BRAM36) of a RAM with a write and a read port: LUTs, or blocks where LUTs are scarcer."""
     in_luts, blocks = distributed_ram_luts(depth, width), bram18_blocks(depth, width)
     return (float(in_luts), 0.0) if in_luts <= LUTS_PER_BRAM18 * blocks else (0.0, blocks / 2)
 

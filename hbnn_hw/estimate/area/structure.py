@@ -1,7 +1,7 @@
 """First-principles counts for operators whose constants are not calibrated on synthesis.
 
-Each operator's file counts LUTs from its structure on 7-series: an adder bit or a two-way multiplexer bit is a
-LUT, a comparison two bits a LUT, a counter two LUTs a bit (increment and end of count), a RAM or FIFO what
+Each operator's file counts LUTs from its structure on 7-series: an adder bit or a two-way multiplexer bit is
+a LUT, a comparison two bits a LUT, a counter two LUTs a bit (increment and end of count), a RAM or FIFO what
 :mod:`hbnn_hw.estimate.area.memory` says. What a tool merges or adds is not known; see ``ASSUMED_ERROR_PCT``.
 """
 
