@@ -1,0 +1,254 @@
+"""FIFO depths of a delivered HLS project, proved without RTL: no deadlock, full throughput, golden outputs.
+
+Processes that block on reads and writes, and never ask whether they would, do the same whatever the order they
+run in (Kahn 1974; Parks 1995 for bounded channels). So one simulation at the delivered depths decides for all
+schedules, hardware's included, provided that its pipelines flush, as every emitted loop demands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hbnn_hw.errors import MismatchError, RangeError
+from hbnn_hw.verify.bounded import (
+    FIRST_CLOCK,
+    LEVEL,
+    UNBOUNDED,
+    BoundedSimulation,
+    Outcome,
+    ProcessUse,
+    StreamUse,
+    Wait,
+    bounded_simulation,
+)
+from hbnn_hw.verify.csim import CsimTools, check_inputs
+from hbnn_hw.verify.dataflow_text import SINK_PORT, SOURCE_PORT
+from hbnn_hw.verify.result import VerificationResult
+from hbnn_hw.verify.vectors import VectorSet, compare, load_vectors
+
+DEFAULT_IMAGES = 8
+"""Samples of a check: enough for the pipeline to fill and to settle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FifoReport:
+    """A network that runs at the depths it has; it exists only if all outputs agreed.
+
+    Attributes
+    ----------
+    result
+        What is stored of it.
+    streams
+        Depth, peak and waiting of every stream.
+    processes
+        Work and waiting of every process.
+    interval_cycles
+        Clocks between samples once the pipeline is full; None for a single sample.
+    predicted_interval_cycles
+        The schedule's.
+    latency_cycles
+        From the first input beat to the last output beat of the first sample, pipeline depths not included.
+    bottleneck
+        The process with the most steps.
+    """
+
+    result: VerificationResult
+    streams: tuple[StreamUse, ...]
+    processes: tuple[ProcessUse, ...]
+    interval_cycles: int | None
+    predicted_interval_cycles: int
+    latency_cycles: int
+    bottleneck: str
+
+    def document(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        document = asdict(self)
+        for process in document["processes"]:
+            process["wait"] = process["wait"].value
+        return document
+
+
+def _blocked_text(simulation: BoundedSimulation, outcome: Outcome, process: ProcessUse) -> str:
+    """What one process waits for, and why that never comes."""
+    streams = {stream.name: stream for stream in outcome.streams} | outcome.outside
+    stream = streams[process.stream]
+    peer = simulation.top.peer(process.name, stream.name)
+    gone = peer is None or any(other.name == peer and other.finished for other in outcome.processes)
+    if not gone:
+        depth = f", depth {stream.depth}" if process.wait is Wait.FULL else ""
+        return f"'{process.name}' waits for '{stream.name}' ({process.wait.value}{depth})"
+    other = f"'{peer}'" if peer else "the test bench"
+    if process.wait is Wait.EMPTY:
+        return f"'{process.name}' reads '{stream.name}' beyond the {stream.delivered} beat(s) that {other} wrote"
+    return f"'{process.name}' writes '{stream.name}' beyond the {stream.taken} beat(s) that {other} read"
+
+
+def _needed_depths(simulation: BoundedSimulation, images: int) -> dict[str, int] | None:
+    """Peaks without bounds at the schedule's pace; None if the network does not end even so."""
+    outcome = simulation.run(
+        images,
+        {stream.name: UNBOUNDED for stream in simulation.top.streams},
+        pace=simulation.interval,
+    )
+    return None if outcome.blocked else {stream.name: stream.peak for stream in outcome.streams}
+
+
+def _remedy(simulation: BoundedSimulation, outcome: Outcome, waiting: list[str]) -> str:
+    """Depths that would do, of the streams that make their writers wait."""
+    needed = _needed_depths(simulation, outcome.images)
+    if needed is None:
+        return "no depth helps: the processes disagree on how many beats there are"
+    depths = {stream.name: stream.depth for stream in outcome.streams}
+    short = [f"'{name}' depth {needed[name]}" for name in waiting if needed[name] > depths[name]]
+    return f"give {', '.join(short)}" if short else "'hbnn-hw streams DIR --suggest' lists depths that do"
+
+
+def _check_ends(simulation: BoundedSimulation, outcome: Outcome) -> None:
+    """Raise unless every process returned and no beat is left."""
+    if outcome.blocked:
+        waits = ", ".join(_blocked_text(simulation, outcome, process) for process in outcome.blocked)
+        full = [process.stream for process in outcome.blocked if process.wait is Wait.FULL]
+        clock = max(process.clock for process in outcome.processes)
+        remedy = _remedy(simulation, outcome, list(dict.fromkeys(full)))
+        kind = "deadlock" if full else "starved"
+        raise MismatchError(f"{LEVEL}: {kind} in clock {clock}: {waits}; {remedy}")
+    for stream in (outcome.outside[SOURCE_PORT], *outcome.streams):
+        if stream.taken != stream.delivered:
+            raise MismatchError(
+                f"{LEVEL}: '{stream.name}' keeps {stream.delivered - stream.taken} of {stream.delivered} beats that "
+                "no process reads; the next images would get them"
+            )
+
+
+def _check_outputs(simulation: BoundedSimulation, outcome: Outcome, vectors: VectorSet) -> None:
+    beats = simulation.sink.beats
+    compare(LEVEL, outcome.outputs, vectors.outputs)
+    if len(outcome.tlast) != len(outcome.outputs) * beats:
+        raise MismatchError(
+            f"{LEVEL}: '{SINK_PORT}' carried {len(outcome.tlast)} beats, "
+            f"{outcome.images} images make {outcome.images * beats}"
+        )
+    for beat, last in enumerate(outcome.tlast):
+        if last != ((beat + 1) % beats == 0):
+            raise MismatchError(
+                f"{LEVEL}: TLAST is {int(last)} at image {beat // beats}, beat {beat % beats} of {beats}"
+            )
+
+
+def steady_interval(ends: tuple[int, ...]) -> int | None:
+    """Clocks between samples once the pipeline is full: the longest of the later half of all distances."""
+    gaps = [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    return max(gaps[len(gaps) // 2 :], default=None)
+
+
+def _check_interval(simulation: BoundedSimulation, outcome: Outcome) -> None:
+    interval = steady_interval(outcome.ends)
+    if interval is None or interval <= simulation.interval:
+        return
+    waiting = sorted(
+        (stream for stream in outcome.streams if stream.waited_full), key=lambda stream: -stream.waited_full
+    )
+    waits = ", ".join(
+        f"{stream.waited_full} clocks for '{stream.name}' (full, depth {stream.depth})" for stream in waiting
+    )
+    remedy = _remedy(simulation, outcome, [stream.name for stream in waiting])
+    raise MismatchError(
+        f"{LEVEL}: an image takes {interval} clocks, the schedule says {simulation.interval}; "
+        f"writers waited {waits or 'for nothing'}; {remedy}"
+    )
+
+
+def _report(simulation: BoundedSimulation, outcome: Outcome, vectors: VectorSet) -> FifoReport:
+    interval = steady_interval(outcome.ends)
+    result = VerificationResult(
+        level=LEVEL,
+        tool=simulation.tool,
+        images=outcome.images,
+        bits=vectors.outputs.size * simulation.sink.element_bits,
+        interval_cycles=interval,
+        predicted_interval_cycles=None if interval is None else simulation.interval,
+    )
+    return FifoReport(
+        result=result,
+        streams=outcome.streams,
+        processes=outcome.processes,
+        interval_cycles=interval,
+        predicted_interval_cycles=simulation.interval,
+        latency_cycles=outcome.ends[0] - FIRST_CLOCK,
+        bottleneck=max(outcome.processes, key=lambda process: process.steps).name,
+    )
+
+
+def _vectors(folder: Path, images: int | None) -> VectorSet:
+    if images is not None and images < 1:
+        raise RangeError(f"a simulation needs at least 1 image, not {images}")
+    return load_vectors(folder).first(images or DEFAULT_IMAGES)
+
+
+def run_fifo_check(
+    folder: Path,
+    *,
+    images: int | None = None,
+    sanitize: bool = False,
+    tools: CsimTools | None = None,
+) -> FifoReport:
+    """Simulate an export's HLS project with streams of the delivered depths and real blocking.
+
+    Parameters
+    ----------
+    folder
+        An export: ``hls/`` as emitted and ``vectors/``.
+    images
+        Most golden vectors to run; None runs :data:`DEFAULT_IMAGES`.
+    sanitize
+        Whether to watch for memory errors and undefined behaviour.
+    tools
+        Headers, compiler and further compiler options; None searches for them.
+
+    Raises
+    ------
+    MismatchError
+        Naming every blocked process and stream and the depths that would do, if the network deadlocks or
+        starves; if beats are left over; if an output or a TLAST is not the golden one; if images take more
+        clocks than the schedule says.
+    OutputError
+        If there is no HLS project, or its top function is not a list of streams and process calls.
+    ToolMissingError, ToolFailedError
+        If headers or compiler are missing, or the C++ is at fault.
+    """
+    vectors = _vectors(folder, images)
+    with bounded_simulation(folder, sanitize=sanitize, tools=tools) as simulation:
+        check_inputs(simulation.hls, simulation.source, load_vectors(folder).inputs)
+        outcome = simulation.run(vectors.n_images)
+        _check_ends(simulation, outcome)
+        _check_outputs(simulation, outcome, vectors)
+        _check_interval(simulation, outcome)
+        return _report(simulation, outcome, vectors)
+
+
+def measure_depths(
+    folder: Path, *, images: int | None = None, tools: CsimTools | None = None
+) -> dict[str, int]:
+    """Return the most beats every stream holds if none is bounded and samples arrive at the schedule's pace.
+
+    Streams of these depths never make a writer wait at that pace, so they reach the schedule's interval; less
+    may do as well. On paths that meet again, the pipeline depth of the longer one comes on top.
+
+    Parameters
+    ----------
+    folder, images, tools
+        As in :func:`run_fifo_check`.
+
+    Raises
+    ------
+    MismatchError
+        If the network does not end although no stream is bounded.
+    """
+    vectors = _vectors(folder, images)
+    with bounded_simulation(folder, tools=tools) as simulation:
+        needed = _needed_depths(simulation, vectors.n_images)
+    if needed is None:
+        raise MismatchError(f"{LEVEL}: the network does not end even without bounds; run 'hbnn-hw streams'")
+    return needed
