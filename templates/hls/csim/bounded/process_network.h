@@ -13,6 +13,11 @@
 #ifndef HBNN_PROCESS_NETWORK_H
 #define HBNN_PROCESS_NETWORK_H
 
+// Checks of longjmp, which distributions switch on by default, take a change of stacks for an error.
+#if defined(_FORTIFY_SOURCE) && _FORTIFY_SOURCE > 0
+#error "compile with -U_FORTIFY_SOURCE"
+#endif
+
 #include <setjmp.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -286,6 +291,7 @@ class Network {
   Network(const Network &);
   Network &operator=(const Network &);
 
+  static void prepare(Process &process);
   static void enter();
   void wake(Process *&waiting) {
     if (waiting != 0) {
@@ -461,19 +467,23 @@ inline void Network::enter() {
   all.leave(self.context_);
 }
 
+// getcontext returns twice, too, so it shares its frame with nothing.
+__attribute__((noinline)) inline void Network::prepare(Process &process) {
+  Context &context = process.context_;
+  context.entered = false;
+  context.bottom = process.stack_.bottom();
+  context.size = process.stack_.size();
+  getcontext(&context.entry);
+  context.entry.uc_stack.ss_sp = process.stack_.bottom();
+  context.entry.uc_stack.ss_size = process.stack_.size();
+  context.entry.uc_link = 0;
+  makecontext(&context.entry, &Network::enter, 0);
+}
+
 inline void Network::run() {
   for (std::size_t i = 0; i < processes_.size(); ++i) {
-    Process &process = *processes_[i];
-    Context &context = process.context_;
-    getcontext(&context.entry);
-    context.entry.uc_stack.ss_sp = process.stack_.bottom();
-    context.entry.uc_stack.ss_size = process.stack_.size();
-    context.entry.uc_link = 0;
-    makecontext(&context.entry, &Network::enter, 0);
-    context.entered = false;
-    context.bottom = process.stack_.bottom();
-    context.size = process.stack_.size();
-    ready_.push_back(&process);
+    prepare(*processes_[i]);
+    ready_.push_back(processes_[i].get());
   }
   leave(main_);
 }
