@@ -137,6 +137,37 @@ def csim(
 
 
 @app.command()
+def streams(
+    folder: ExportFolder,
+    images: Annotated[int | None, typer.Option(help="Use the first N golden vectors; 8 by default.")] = None,
+    suggest: Annotated[
+        bool, typer.Option(help="Measure the depths that the schedule's pace needs, too.")
+    ] = False,
+    sanitize: Annotated[
+        bool, typer.Option(help="Compile with address and undefined-behaviour sanitizers.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate the exported HLS C++ with streams that block: deadlocks, FIFO depths, clocks per image."""
+    from hbnn_hw.exported import add_results, open_export
+    from hbnn_hw.verify.fifo import fifo_text, measure_depths, run_fifo_check
+
+    exported = open_export(folder)
+    _say("compiling and running the dataflow processes with bounded streams")
+    # Measured first: these depths are what somebody looks for whose network deadlocks.
+    needed = measure_depths(folder, images=images) if suggest else {}
+    if needed and not as_json:
+        _say("depths that never make a writer wait: " + ", ".join(f"{n} {d}" for n, d in needed.items()))
+    report = run_fifo_check(folder, images=images, sanitize=sanitize)
+    add_results(exported, [report.result])
+    if as_json:
+        _print_json(report.document() | ({"needed_depths": needed} if suggest else {}))
+        return
+    _report_results([report.result], as_json=False)
+    _out.print(fifo_text(report, needed), end="", markup=False)
+
+
+@app.command()
 def simulate(
     folder: ExportFolder,
     images: Annotated[

@@ -1,9 +1,9 @@
-"""Bounded-stream simulation of generated HLS C++: every dataflow process a coroutine, every stream a real FIFO.
+"""Bounded-stream simulation of generated HLS C++: dataflow processes are coroutines, streams are real FIFOs.
 
-What blocks in hardware blocks here, so a depth that is too small shows as a deadlock or as waiting, without RTL.
-The rules of time are those of ``templates/hls/csim/bounded/process_network.h``: a step of a pipelined loop takes one
-clock and is atomic, a beat can be taken in the clock after it was written, a place be filled in the clock after it
-was freed. Pipeline depths are not modelled.
+What blocks in hardware blocks here, so a depth that is too small shows as a deadlock or as waiting, without
+RTL. The rules of time are those of ``templates/hls/csim/bounded/process_network.h``: a step of a pipelined loop
+takes one clock and is atomic, a beat can be taken in the clock after it was written, a place be filled in the
+clock after it was freed. Pipeline depths are not modelled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.errors import MismatchError, OutputError, ToolFailedError
+from hbnn_hw.errors import OutputError, ToolFailedError
 from hbnn_hw.streams import StreamEdge
 from hbnn_hw.templating import render, static_text
 from hbnn_hw.verify.csim import (

@@ -134,7 +134,9 @@ def require_compiler(tools: CsimTools) -> FoundTool:
     return found
 
 
-def run_tool(what: str, command: list[str], folder: Path, timeout_s: float) -> subprocess.CompletedProcess[str]:
+def run_tool(
+    what: str, command: list[str], folder: Path, timeout_s: float
+) -> subprocess.CompletedProcess[str]:
     """Run a program with its output captured; raise ToolFailedError after the time limit [s]."""
     try:
         return subprocess.run(
@@ -305,4 +307,6 @@ def _run_bench(
     binary: Path, hls: Path, results: Path, images: int, timeout_s: float
 ) -> subprocess.CompletedProcess[str]:
     vectors = [str((hls / "tb" / name).resolve()) for name in ("input.dat", "output.dat")]
-    return run_tool("the C simulation", [str(binary), *vectors, str(results), str(images)], results, timeout_s)
+    return run_tool(
+        "the C simulation", [str(binary), *vectors, str(results), str(images)], results, timeout_s
+    )

@@ -1,7 +1,7 @@
 """The top function of a delivered HLS project, read back from its text: streams, depths, process calls.
 
-The simulation of :mod:`hbnn_hw.verify.bounded` runs what this finds, so it holds for the text that the vendor's
-tool gets and not for what the export meant to write.
+The simulation of :mod:`hbnn_hw.verify.bounded` runs what this finds, so it holds for the text that the
+vendor's tool gets and not for what the export meant to write.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
 """FIFO depths of a delivered HLS project, proved without RTL: no deadlock, full throughput, golden outputs.
 
-Processes that block on reads and writes, and never ask whether they would, do the same whatever the order they
-run in (Kahn 1974; Parks 1995 for bounded channels). So one simulation at the delivered depths decides for all
-schedules, hardware's included, provided that its pipelines flush, as every emitted loop demands.
+Processes that block on reads and writes, and never ask whether they would, do the same whatever the order
+they run in (Kahn 1974; Parks 1995 for bounded channels). So one simulation at the delivered depths decides for
+all schedules, hardware's included, provided that its pipelines flush, as every emitted loop demands.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,45 +83,70 @@ def _blocked_text(simulation: BoundedSimulation, outcome: Outcome, process: Proc
         return f"'{process.name}' waits for '{stream.name}' ({process.wait.value}{depth})"
     other = f"'{peer}'" if peer else "the test bench"
     if process.wait is Wait.EMPTY:
-        return f"'{process.name}' reads '{stream.name}' beyond the {stream.delivered} beat(s) that {other} wrote"
+        return (
+            f"'{process.name}' reads '{stream.name}' beyond the {stream.delivered} beat(s) that {other} wrote"
+        )
     return f"'{process.name}' writes '{stream.name}' beyond the {stream.taken} beat(s) that {other} read"
 
 
+def _ends_well(outcome: Outcome) -> bool:
+    """Whether every process returned and every beat was read."""
+    return not outcome.blocked and not _unread(outcome)
+
+
+def _unread(outcome: Outcome) -> list[StreamUse]:
+    streams = (outcome.outside[SOURCE_PORT], *outcome.streams)
+    return [stream for stream in streams if stream.taken != stream.delivered]
+
+
 def _needed_depths(simulation: BoundedSimulation, images: int) -> dict[str, int] | None:
-    """Peaks without bounds at the schedule's pace; None if the network does not end even so."""
-    outcome = simulation.run(
-        images,
-        {stream.name: UNBOUNDED for stream in simulation.top.streams},
-        pace=simulation.interval,
-    )
-    return None if outcome.blocked else {stream.name: stream.peak for stream in outcome.streams}
+    """Peaks without bounds at the schedule's pace; None if the network does not end well even so."""
+    free = dict.fromkeys((stream.name for stream in simulation.top.streams), UNBOUNDED)
+    outcome = simulation.run(images, free, pace=simulation.interval)
+    return {stream.name: stream.peak for stream in outcome.streams} if _ends_well(outcome) else None
 
 
-def _remedy(simulation: BoundedSimulation, outcome: Outcome, waiting: list[str]) -> str:
-    """Depths that would do, of the streams that make their writers wait."""
-    needed = _needed_depths(simulation, outcome.images)
+def _remedy(simulation: BoundedSimulation, images: int) -> str:
+    """Streams that have to be deeper with depths that reach the schedule, made least one after the other."""
+    needed = _needed_depths(simulation, images)
     if needed is None:
         return "no depth helps: the processes disagree on how many beats there are"
-    depths = {stream.name: stream.depth for stream in outcome.streams}
-    short = [f"'{name}' depth {needed[name]}" for name in waiting if needed[name] > depths[name]]
-    return f"give {', '.join(short)}" if short else "'hbnn-hw streams DIR --suggest' lists depths that do"
+    delivered = {stream.name: stream.depth for stream in simulation.top.streams}
+
+    def suffice(depths: dict[str, int]) -> bool:
+        outcome = simulation.run(images, depths)
+        return _ends_well(outcome) and (steady_interval(outcome.ends) or 0) <= simulation.interval
+
+    deeper = {name: depth for name, depth in needed.items() if depth > delivered[name]}
+    if not suffice(deeper):
+        return "no depth helps: the processes themselves take that long"
+    for name in list(deeper):
+        # Bisection: what suffices still does if a stream gets deeper.
+        too_small, enough = delivered[name] - 1, deeper[name]
+        while enough - too_small > 1:
+            middle = (too_small + enough) // 2
+            if suffice(deeper | {name: middle}):
+                enough = middle
+            else:
+                too_small = middle
+        deeper[name] = enough
+    deeper = {name: depth for name, depth in deeper.items() if depth > delivered[name]}
+    return "give " + ", ".join(f"'{name}' depth {depth}" for name, depth in deeper.items())
 
 
 def _check_ends(simulation: BoundedSimulation, outcome: Outcome) -> None:
     """Raise unless every process returned and no beat is left."""
     if outcome.blocked:
         waits = ", ".join(_blocked_text(simulation, outcome, process) for process in outcome.blocked)
-        full = [process.stream for process in outcome.blocked if process.wait is Wait.FULL]
         clock = max(process.clock for process in outcome.processes)
-        remedy = _remedy(simulation, outcome, list(dict.fromkeys(full)))
-        kind = "deadlock" if full else "starved"
+        kind = "deadlock" if any(process.wait is Wait.FULL for process in outcome.blocked) else "starved"
+        remedy = _remedy(simulation, outcome.images)
         raise MismatchError(f"{LEVEL}: {kind} in clock {clock}: {waits}; {remedy}")
-    for stream in (outcome.outside[SOURCE_PORT], *outcome.streams):
-        if stream.taken != stream.delivered:
-            raise MismatchError(
-                f"{LEVEL}: '{stream.name}' keeps {stream.delivered - stream.taken} of {stream.delivered} beats that "
-                "no process reads; the next images would get them"
-            )
+    for stream in _unread(outcome):
+        raise MismatchError(
+            f"{LEVEL}: '{stream.name}' keeps {stream.delivered - stream.taken} of {stream.delivered} beats "
+            "that no process reads; the next images would get them"
+        )
 
 
 def _check_outputs(simulation: BoundedSimulation, outcome: Outcome, vectors: VectorSet) -> None:
@@ -139,7 +166,7 @@ def _check_outputs(simulation: BoundedSimulation, outcome: Outcome, vectors: Vec
 
 def steady_interval(ends: tuple[int, ...]) -> int | None:
     """Clocks between samples once the pipeline is full: the longest of the later half of all distances."""
-    gaps = [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(ends)]
     return max(gaps[len(gaps) // 2 :], default=None)
 
 
@@ -153,7 +180,7 @@ def _check_interval(simulation: BoundedSimulation, outcome: Outcome) -> None:
     waits = ", ".join(
         f"{stream.waited_full} clocks for '{stream.name}' (full, depth {stream.depth})" for stream in waiting
     )
-    remedy = _remedy(simulation, outcome, [stream.name for stream in waiting])
+    remedy = _remedy(simulation, outcome.images)
     raise MismatchError(
         f"{LEVEL}: an image takes {interval} clocks, the schedule says {simulation.interval}; "
         f"writers waited {waits or 'for nothing'}; {remedy}"
@@ -252,3 +279,34 @@ def measure_depths(
     if needed is None:
         raise MismatchError(f"{LEVEL}: the network does not end even without bounds; run 'hbnn-hw streams'")
     return needed
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Align columns: names to the left, numbers to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def fifo_text(report: FifoReport, needed: Mapping[str, int] | None = None) -> str:
+    """Describe a check in two tables, with a column of measured depths where there are any."""
+    head = ("stream", "depth", "peak", "writer waited", "reader waited")
+    streams = [head + (("needed",) if needed else ())]
+    for stream in report.streams:
+        numbers = (stream.depth, stream.peak, stream.waited_full, stream.waited_empty)
+        row = (stream.name, *map(str, numbers))
+        streams.append(row + ((str(needed[stream.name]),) if needed else ()))
+    processes = [("process", "clocks an image", "waited for beats", "waited for places")]
+    for process in report.processes:
+        clocks = f"{process.steps / report.result.images:g}"
+        processes.append((process.name, clocks, str(process.waited_empty), str(process.waited_full)))
+    summary = (
+        f"the first image takes {report.latency_cycles} clocks and the depths of the pipelines, which are "
+        f"not modelled; '{report.bottleneck}' has the most steps"
+    )
+    return "\n".join([*_table(streams), "", *_table(processes), "", summary, ""])
