@@ -89,7 +89,7 @@ def layer_values(graph: Graph, node: Node, index: int, function: str) -> Values:
         raise GraphError(f"'{node.name}' is a {type(op).__name__}, which the HLS back end does not emit")
     types, result = graph.input_types(node), graph.types[node.name]
     sources = _arguments("source", [(beat_bits(value, op.lanes_in), op.lanes_in) for value in types])
-    n_sinks = max(1, len(readers(graph, node))) if isinstance(op, Fork) else 1
+    n_sinks = max(1, len(graph.readers(node))) if isinstance(op, Fork) else 1
     sinks = _arguments("sink", [(beat_bits(result, op.lanes_out), op.lanes_out)] * n_sinks)
     common: Values = {
         "name": node.name,
@@ -108,13 +108,3 @@ def layer_values(graph: Graph, node: Node, index: int, function: str) -> Values:
         "cycles": op.cycles(*types),
     }
     return common | LAYER_VALUES[type(op)](graph, node)
-
-
-def readers(graph: Graph, node: Node) -> list[tuple[Node, int]]:
-    """Return the hardware nodes that read a node's stream, each with the position among its inputs."""
-    return [
-        (reader, position)
-        for reader in graph.hardware_nodes
-        for position, name in enumerate(reader.inputs)
-        if graph.producer(name) == node.name
-    ]
