@@ -142,9 +142,7 @@ def csim(
 def streams(
     folder: ExportFolder,
     images: Annotated[int | None, typer.Option(help="Use the first N golden vectors; 8 by default.")] = None,
-    suggest: Annotated[
-        bool, typer.Option(help="Measure the depths that the schedule's pace needs, too.")
-    ] = False,
+    suggest: Annotated[bool, typer.Option(help="Find depths that the schedule's pace needs, too.")] = False,
     sanitize: Annotated[
         bool, typer.Option(help="Compile with address and undefined-behaviour sanitizers.")
     ] = False,
@@ -156,12 +154,9 @@ def streams(
 
     exported = open_export(folder)
     _say("compiling and running the dataflow processes with bounded streams")
-    # Measured first: these depths are what somebody looks for whose network deadlocks.
-    needed = measure_depths(folder, images=images) if suggest else {}
-    if needed and not as_json:
-        _say("depths that never make a writer wait: " + ", ".join(f"{n} {d}" for n, d in needed.items()))
     report = run_fifo_check(folder, images=images, sanitize=sanitize)
     add_results(exported, [report.result])
+    needed = measure_depths(folder, images=images) if suggest else {}
     if as_json:
         _print_json(report.document() | ({"needed_depths": needed} if suggest else {}))
         return

@@ -26,7 +26,7 @@ from hbnn_hw.verify.bounded import (
     bounded_simulation,
 )
 from hbnn_hw.verify.csim import CsimTools, check_inputs
-from hbnn_hw.verify.dataflow_text import SINK_PORT, SOURCE_PORT
+from hbnn_hw.verify.dataflow_text import DEFAULT_DEPTH, SINK_PORT, SOURCE_PORT
 from hbnn_hw.verify.result import VerificationResult
 from hbnn_hw.verify.vectors import VectorSet, compare, load_vectors
 
@@ -99,39 +99,40 @@ def _unread(outcome: Outcome) -> list[StreamUse]:
     return [stream for stream in streams if stream.taken != stream.delivered]
 
 
-def _needed_depths(simulation: BoundedSimulation, images: int) -> dict[str, int] | None:
+def _peaks(simulation: BoundedSimulation, images: int) -> dict[str, int] | None:
     """Peaks without bounds at the schedule's pace; None if the network does not end well even so."""
     free = dict.fromkeys((stream.name for stream in simulation.top.streams), UNBOUNDED)
     outcome = simulation.run(images, free, pace=simulation.interval)
     return {stream.name: stream.peak for stream in outcome.streams} if _ends_well(outcome) else None
 
 
+def _suffice(simulation: BoundedSimulation, images: int, depths: Mapping[str, int]) -> bool:
+    """Whether the network ends well at these depths, in the schedule's clocks."""
+    outcome = simulation.run(images, depths)
+    return _ends_well(outcome) and (steady_interval(outcome.ends) or 0) <= simulation.interval
+
+
 def _remedy(simulation: BoundedSimulation, images: int) -> str:
     """Streams that have to be deeper with depths that reach the schedule, made least one after the other."""
-    needed = _needed_depths(simulation, images)
-    if needed is None:
+    peaks = _peaks(simulation, images)
+    if peaks is None:
         return "no depth helps: the processes disagree on how many beats there are"
     delivered = {stream.name: stream.depth for stream in simulation.top.streams}
-
-    def suffice(depths: dict[str, int]) -> bool:
-        outcome = simulation.run(images, depths)
-        return _ends_well(outcome) and (steady_interval(outcome.ends) or 0) <= simulation.interval
-
-    deeper = {name: depth for name, depth in needed.items() if depth > delivered[name]}
-    if not suffice(deeper):
+    deeper = {name: depth for name, depth in peaks.items() if depth > delivered[name]}
+    if not _suffice(simulation, images, deeper):
         return "no depth helps: the processes themselves take that long"
-    for name in list(deeper):
+    for name in deeper:
         # Bisection: what suffices still does if a stream gets deeper.
         too_small, enough = delivered[name] - 1, deeper[name]
         while enough - too_small > 1:
             middle = (too_small + enough) // 2
-            if suffice(deeper | {name: middle}):
+            if _suffice(simulation, images, deeper | {name: middle}):
                 enough = middle
             else:
                 too_small = middle
         deeper[name] = enough
-    deeper = {name: depth for name, depth in deeper.items() if depth > delivered[name]}
-    return "give " + ", ".join(f"'{name}' depth {depth}" for name, depth in deeper.items())
+    changed = (f"'{name}' depth {depth}" for name, depth in deeper.items() if depth > delivered[name])
+    return f"give {', '.join(changed)}"
 
 
 def _check_ends(simulation: BoundedSimulation, outcome: Outcome) -> None:
@@ -258,10 +259,11 @@ def run_fifo_check(
 def measure_depths(
     folder: Path, *, images: int | None = None, tools: CsimTools | None = None
 ) -> dict[str, int]:
-    """Return the most beats every stream holds if none is bounded and samples arrive at the schedule's pace.
+    """Return depths by stream that let a network run in the schedule's clocks, found without those delivered.
 
-    Streams of these depths never make a writer wait at that pace, so they reach the schedule's interval; less
-    may do as well. On paths that meet again, the pipeline depth of the longer one comes on top.
+    They are the most beats that each stream holds if none is bounded and samples arrive evenly at the
+    schedule's pace, so that no writer ever waits; :data:`DEFAULT_DEPTH` takes their place wherever that is
+    enough. On paths that meet again, the pipeline depth of the longer one comes on top.
 
     Parameters
     ----------
@@ -271,14 +273,22 @@ def measure_depths(
     Raises
     ------
     MismatchError
-        If the network does not end although no stream is bounded.
+        If the network does not end although no stream is bounded, or takes longer than the schedule says.
     """
     vectors = _vectors(folder, images)
     with bounded_simulation(folder, tools=tools) as simulation:
-        needed = _needed_depths(simulation, vectors.n_images)
-    if needed is None:
-        raise MismatchError(f"{LEVEL}: the network does not end even without bounds; run 'hbnn-hw streams'")
-    return needed
+        peaks = _peaks(simulation, vectors.n_images)
+        depths = {name: max(peak, DEFAULT_DEPTH) for name, peak in (peaks or {}).items()}
+        if peaks is None or not _suffice(simulation, vectors.n_images, depths):
+            raise MismatchError(
+                f"{LEVEL}: no depths make the network end in the schedule's clocks; 'hbnn-hw streams' without "
+                "--suggest says why"
+            )
+        for name in [name for name, depth in depths.items() if depth > DEFAULT_DEPTH]:
+            shallower = depths | {name: DEFAULT_DEPTH}
+            if _suffice(simulation, vectors.n_images, shallower):
+                depths = shallower
+    return depths
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:

@@ -90,19 +90,30 @@ def test_a_depth_too_small_for_the_throughput_is_caught(tmp_path, tools):
         run_fifo_check(folder, tools=tools)
 
 
+def test_peaks_as_depths_change_nothing_and_one_less_does(tmp_path, tools):
+    """A depth of the peak never makes a writer wait; a smaller one makes it wait at some time."""
+    folder = export(tmp_path, NETWORKS["slow_last"]())
+    with bounded_simulation(folder, tools=tools) as simulation:
+        free = dict.fromkeys((stream.name for stream in simulation.top.streams), UNBOUNDED)
+        unbounded = simulation.run(8, free, pace=simulation.interval)
+        peaks = {stream.name: stream.peak for stream in unbounded.streams}
+        assert peaks["to_fc3"] == 6
+        bounded = simulation.run(8, peaks, pace=simulation.interval)
+        assert [stream.waited_full for stream in bounded.streams] == [0] * len(peaks)
+        assert (bounded.ends, bounded.processes) == (unbounded.ends, unbounded.processes)
+        smaller = simulation.run(8, peaks | {"to_fc3": 5}, pace=simulation.interval)
+        assert {stream.name: stream.waited_full for stream in smaller.streams}["to_fc3"] > 0
+
+
 @pytest.mark.parametrize("name", ["slow_last", "near_ties"])
-def test_measured_depths_reach_the_interval_without_waiting(name, tmp_path, tools):
+def test_measured_depths_reach_the_interval(name, tmp_path, tools):
     graph = NETWORKS[name]()
     folder = export(tmp_path, graph)
-    needed = measure_depths(folder, tools=tools)
-    for stream, depth in needed.items():
+    for stream in [node.name for node in graph.hardware_nodes]:
+        set_depth(folder, f"to_{stream}", 1)  # what is delivered does not matter
+    for stream, depth in measure_depths(folder, tools=tools).items():
         set_depth(folder, stream, depth)
-    report = run_fifo_check(folder, tools=tools)
-    assert report.interval_cycles == sample_interval(graph)
-    with bounded_simulation(folder, tools=tools) as simulation:
-        paced = simulation.run(8, pace=simulation.interval)
-        assert [stream.waited_full for stream in paced.streams] == [0] * len(needed)
-        assert {stream.name: stream.peak for stream in paced.streams} == needed
+    assert run_fifo_check(folder, tools=tools).interval_cycles == sample_interval(graph)
 
 
 def test_the_delivered_interval_is_what_the_project_says(tmp_path, tools):
@@ -297,7 +308,8 @@ def test_a_fork_that_fits_reaches_its_interval(tmp_path, tools):
     assert report.interval_cycles == report.predicted_interval_cycles == 128
     assert report.bottleneck == "reorder"
     assert {stream.name: stream.peak for stream in report.streams}["to_add_2"] == 64
-    assert measure_depths(folder, tools=tools)["to_add_2"] <= 128
+    needed = measure_depths(folder, tools=tools)
+    assert needed == {"to_fork": 2, "to_reorder": needed["to_reorder"], "to_add_1": 2, "to_add_2": 65}
 
 
 def test_unbounded_streams_make_no_writer_wait(tmp_path, tools):
