@@ -150,18 +150,17 @@ def streams(
 ) -> None:
     """Simulate the exported HLS C++ with streams that block: deadlocks, FIFO depths, clocks per image."""
     from hbnn_hw.exported import add_results, open_export
-    from hbnn_hw.verify.fifo import fifo_text, measure_depths, run_fifo_check
+    from hbnn_hw.verify.fifo import fifo_text, run_fifo_check
 
     exported = open_export(folder)
     _say("compiling and running the dataflow processes with bounded streams")
-    report = run_fifo_check(folder, images=images, sanitize=sanitize)
+    report = run_fifo_check(folder, images=images, suggest=suggest, sanitize=sanitize)
     add_results(exported, [report.result])
-    needed = measure_depths(folder, images=images) if suggest else {}
     if as_json:
-        _print_json(report.document() | ({"needed_depths": needed} if suggest else {}))
+        _print_json(report.document())
         return
     _report_results([report.result], as_json=False)
-    _out.print(fifo_text(report, needed), end="", markup=False)
+    _out.print(fifo_text(report), end="", markup=False)
 
 
 @app.command()

@@ -1,9 +1,9 @@
 """Bounded-stream simulation of generated HLS C++: dataflow processes are coroutines, streams are real FIFOs.
 
 What blocks in hardware blocks here, so a depth that is too small shows as a deadlock or as waiting, without
-RTL. The rules of time are those of ``templates/hls/csim/bounded/process_network.h``: a step of a pipelined loop
-takes one clock and is atomic, a beat can be taken in the clock after it was written, a place be filled in the
-clock after it was freed. Pipeline depths are not modelled.
+RTL. The rules of time are those of ``templates/hls/csim/bounded/process_network.h``: a step of a pipelined
+loop takes one clock and is atomic, a beat can be taken in the clock after it was written, a place be filled
+in the clock after it was freed. Pipeline depths are not modelled.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """FIFO depths of a delivered HLS project, proved without RTL: no deadlock, full throughput, golden outputs.
 
 Processes that block on reads and writes, and never ask whether they would, do the same whatever the order
-they run in (Kahn 1974; Parks 1995 for bounded channels). So one simulation at the delivered depths decides for
-all schedules, hardware's included, provided that its pipelines flush, as every emitted loop demands.
+they run in (Kahn 1974; Parks 1995 for bounded channels). So one simulation at the delivered depths decides
+for all schedules, hardware's included, provided that its pipelines flush, as every emitted loop demands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,8 @@ class FifoReport:
         From the first input beat to the last output beat of the first sample, pipeline depths not included.
     bottleneck
         The process with the most steps.
+    needed_depths
+        Depths by stream that do, found without those delivered; None if not asked for.
     """
 
     result: VerificationResult
@@ -63,6 +65,7 @@ class FifoReport:
     predicted_interval_cycles: int
     latency_cycles: int
     bottleneck: str
+    needed_depths: Mapping[str, int] | None = None
 
     def document(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -74,7 +77,7 @@ class FifoReport:
 
 def _blocked_text(simulation: BoundedSimulation, outcome: Outcome, process: ProcessUse) -> str:
     """What one process waits for, and why that never comes."""
-    streams = {stream.name: stream for stream in outcome.streams} | outcome.outside
+    streams = {stream.name: stream for stream in outcome.streams} | dict(outcome.outside)
     stream = streams[process.stream]
     peer = simulation.top.peer(process.name, stream.name)
     gone = peer is None or any(other.name == peer and other.finished for other in outcome.processes)
@@ -215,10 +218,35 @@ def _vectors(folder: Path, images: int | None) -> VectorSet:
     return load_vectors(folder).first(images or DEFAULT_IMAGES)
 
 
+def check_depths(simulation: BoundedSimulation, vectors: VectorSet) -> FifoReport:
+    """Run a built simulation at the delivered depths; raises as :func:`run_fifo_check` does."""
+    outcome = simulation.run(vectors.n_images)
+    _check_ends(simulation, outcome)
+    _check_outputs(simulation, outcome, vectors)
+    _check_interval(simulation, outcome)
+    return _report(simulation, outcome, vectors)
+
+
+def find_depths(simulation: BoundedSimulation, images: int) -> dict[str, int]:
+    """Find depths with a built simulation, as :func:`measure_depths` does."""
+    peaks = _peaks(simulation, images)
+    depths = {name: max(peak, DEFAULT_DEPTH) for name, peak in (peaks or {}).items()}
+    if peaks is None or not _suffice(simulation, images, depths):
+        raise MismatchError(
+            f"{LEVEL}: no depths make the network end in the schedule's clocks; 'hbnn-hw streams' says why"
+        )
+    for name in [name for name, depth in depths.items() if depth > DEFAULT_DEPTH]:
+        shallower = depths | {name: DEFAULT_DEPTH}
+        if _suffice(simulation, images, shallower):
+            depths = shallower
+    return depths
+
+
 def run_fifo_check(
     folder: Path,
     *,
     images: int | None = None,
+    suggest: bool = False,
     sanitize: bool = False,
     tools: CsimTools | None = None,
 ) -> FifoReport:
@@ -230,6 +258,8 @@ def run_fifo_check(
         An export: ``hls/`` as emitted and ``vectors/``.
     images
         Most golden vectors to run; None runs :data:`DEFAULT_IMAGES`.
+    suggest
+        Whether to find depths independent of those delivered, too.
     sanitize
         Whether to watch for memory errors and undefined behaviour.
     tools
@@ -249,11 +279,9 @@ def run_fifo_check(
     vectors = _vectors(folder, images)
     with bounded_simulation(folder, sanitize=sanitize, tools=tools) as simulation:
         check_inputs(simulation.hls, simulation.source, load_vectors(folder).inputs)
-        outcome = simulation.run(vectors.n_images)
-        _check_ends(simulation, outcome)
-        _check_outputs(simulation, outcome, vectors)
-        _check_interval(simulation, outcome)
-        return _report(simulation, outcome, vectors)
+        report = check_depths(simulation, vectors)
+        needed = find_depths(simulation, vectors.n_images) if suggest else None
+    return replace(report, needed_depths=needed)
 
 
 def measure_depths(
@@ -277,18 +305,7 @@ def measure_depths(
     """
     vectors = _vectors(folder, images)
     with bounded_simulation(folder, tools=tools) as simulation:
-        peaks = _peaks(simulation, vectors.n_images)
-        depths = {name: max(peak, DEFAULT_DEPTH) for name, peak in (peaks or {}).items()}
-        if peaks is None or not _suffice(simulation, vectors.n_images, depths):
-            raise MismatchError(
-                f"{LEVEL}: no depths make the network end in the schedule's clocks; 'hbnn-hw streams' without "
-                "--suggest says why"
-            )
-        for name in [name for name, depth in depths.items() if depth > DEFAULT_DEPTH]:
-            shallower = depths | {name: DEFAULT_DEPTH}
-            if _suffice(simulation, vectors.n_images, shallower):
-                depths = shallower
-    return depths
+        return find_depths(simulation, vectors.n_images)
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
@@ -303,15 +320,19 @@ def _table(rows: list[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def fifo_text(report: FifoReport, needed: Mapping[str, int] | None = None) -> str:
-    """Describe a check in two tables, with a column of measured depths where there are any."""
-    head = ("stream", "depth", "peak", "writer waited", "reader waited")
-    streams = [head + (("needed",) if needed else ())]
+def fifo_text(report: FifoReport) -> str:
+    """Describe a check in two tables: streams, with measured depths if there are any, and processes."""
+    needed = report.needed_depths
+    streams: list[tuple[str, ...]] = [("stream", "depth", "peak", "writer waited", "reader waited")]
     for stream in report.streams:
         numbers = (stream.depth, stream.peak, stream.waited_full, stream.waited_empty)
-        row = (stream.name, *map(str, numbers))
-        streams.append(row + ((str(needed[stream.name]),) if needed else ()))
-    processes = [("process", "clocks an image", "waited for beats", "waited for places")]
+        streams.append((stream.name, *map(str, numbers)))
+    if needed is not None:
+        column = ["needed", *(str(needed[stream.name]) for stream in report.streams)]
+        streams = [(*row, cell) for row, cell in zip(streams, column, strict=True)]
+    processes: list[tuple[str, ...]] = [
+        ("process", "clocks an image", "waited for beats", "waited for places")
+    ]
     for process in report.processes:
         clocks = f"{process.steps / report.result.images:g}"
         processes.append((process.name, clocks, str(process.waited_empty), str(process.waited_full)))

@@ -12,7 +12,15 @@ from hbnn_hw.streams import StreamEdge, sample_interval
 from hbnn_hw.templating import template_root
 from hbnn_hw.verify.bounded import HEADERS, UNBOUNDED, Wait, bounded_simulation
 from hbnn_hw.verify.csim import CsimTools, compile_flags, find_headers
-from hbnn_hw.verify.fifo import fifo_text, measure_depths, run_fifo_check, steady_interval
+from hbnn_hw.verify.fifo import (
+    check_depths,
+    fifo_text,
+    find_depths,
+    measure_depths,
+    run_fifo_check,
+    steady_interval,
+)
+from hbnn_hw.verify.vectors import load_vectors
 from tests.hls import test_csim, test_throughput
 from tests.hls.conftest import PREFIX
 from tests.hls.networks import export, mlp
@@ -168,9 +176,10 @@ def test_one_image_has_no_interval(tmp_path, tools):
 
 def test_text_and_document(tmp_path, tools):
     folder = export(tmp_path, NETWORKS["near_ties"]())
-    report = run_fifo_check(folder, tools=tools)
-    text = fifo_text(report, dict.fromkeys((stream.name for stream in report.streams), 7))
-    assert re.search(r"^to_fc2 +6 +3 +0 +\d+ +7$", text, re.MULTILINE)
+    report = run_fifo_check(folder, suggest=True, tools=tools)
+    assert report.needed_depths == {"to_encode": 2, "to_fc1": 2, "to_fc2": 3, "to_fc3": 2, "to_output": 2}
+    text = fifo_text(report)
+    assert re.search(r"^to_fc2 +6 +3 +0 +\d+ +3$", text, re.MULTILINE)
     assert re.search(r"^fc1 +72 +\d+ +\d+$", text, re.MULTILINE)
     assert "'fc1' has the most steps" in text
     document = json.loads(json.dumps(report.document()))
@@ -272,20 +281,26 @@ def fork_join(folder, depth, images=4):
     return folder
 
 
-def test_the_exact_depth_of_a_bypass(tmp_path, tools):
+@pytest.fixture(scope="module")
+def bypass(tools, tmp_path_factory):
+    """The fork and join with a bypass of 64 beats, built once: depths are arguments of a run."""
+    with bounded_simulation(fork_join(tmp_path_factory.mktemp("bypass"), 64), tools=tools) as simulation:
+        yield simulation
+
+
+def test_the_exact_depth_of_a_bypass(bypass):
     """All 64 beats of a block wait in the bypass: the 64th passes the fork in one step with its twin."""
-    with bounded_simulation(fork_join(tmp_path, 64), tools=tools) as simulation:
-        ends = [not simulation.run(4, {"to_add_2": depth}).blocked for depth in range(1, 130)]
-        assert ends == [False] * 63 + [True] * 66
-        short = simulation.run(4, {"to_add_2": 63})
-        peaks = {stream.name: stream.peak for stream in short.streams}
-        assert peaks == {"to_fork": 2, "to_reorder": 2, "to_add_1": 0, "to_add_2": 63}
-        assert [(process.name, process.wait, process.stream) for process in short.blocked] == [
-            ("read_input", Wait.FULL, "to_fork"),
-            ("fork", Wait.FULL, "to_add_2"),
-            ("reorder", Wait.EMPTY, "to_reorder"),
-            ("add", Wait.EMPTY, "to_add_1"),
-        ]
+    ends = [not bypass.run(4, {"to_add_2": depth}).blocked for depth in range(1, 130)]
+    assert ends == [False] * 63 + [True] * 66
+    short = bypass.run(4, {"to_add_2": 63})
+    peaks = {stream.name: stream.peak for stream in short.streams}
+    assert peaks == {"to_fork": 2, "to_reorder": 2, "to_add_1": 0, "to_add_2": 63}
+    assert [(process.name, process.wait, process.stream) for process in short.blocked] == [
+        ("read_input", Wait.FULL, "to_fork"),
+        ("fork", Wait.FULL, "to_add_2"),
+        ("reorder", Wait.EMPTY, "to_reorder"),
+        ("add", Wait.EMPTY, "to_add_1"),
+    ]
 
 
 def test_a_deadlock_names_processes_streams_and_the_depth_that_helps(tmp_path, tools):
@@ -301,28 +316,26 @@ def test_a_deadlock_names_processes_streams_and_the_depth_that_helps(tmp_path, t
         run_fifo_check(fork_join(tmp_path, 63), tools=tools)
 
 
-def test_a_fork_that_fits_reaches_its_interval(tmp_path, tools):
+def test_a_fork_that_fits_reaches_its_interval(bypass):
     """While a block leaves the reorder unit, the next one cannot enter: 64 beats are enough for full rate."""
-    folder = fork_join(tmp_path, 64)
-    report = run_fifo_check(folder, tools=tools)
-    assert report.interval_cycles == report.predicted_interval_cycles == 128
+    report = check_depths(bypass, load_vectors(bypass.hls.parent))
+    assert report.interval_cycles == report.predicted_interval_cycles == 2 * BLOCK
     assert report.bottleneck == "reorder"
-    assert {stream.name: stream.peak for stream in report.streams}["to_add_2"] == 64
-    needed = measure_depths(folder, tools=tools)
-    assert needed == {"to_fork": 2, "to_reorder": needed["to_reorder"], "to_add_1": 2, "to_add_2": 65}
+    assert {stream.name: stream.peak for stream in report.streams}["to_add_2"] == BLOCK
+    # A block's last beat passes the fork in clock t, the reorder unit in t + 1, comes back in t + 2 and is added
+    # in t + 3; at the even pace the next block's first beat is there in t + 2 already.
+    assert find_depths(bypass, 4) == {"to_fork": 2, "to_reorder": 2, "to_add_1": 2, "to_add_2": BLOCK + 1}
 
 
-def test_unbounded_streams_make_no_writer_wait(tmp_path, tools):
-    folder = fork_join(tmp_path, 64)
-    with bounded_simulation(folder, tools=tools) as simulation:
-        free = dict.fromkeys((stream.name for stream in simulation.top.streams), UNBOUNDED)
-        outcome = simulation.run(4, free)
-        assert not outcome.blocked
-        assert [stream.waited_full for stream in outcome.streams] == [0] * 4
-        # At full rate a beat is taken in the clock in which the next one is written: two places are in use.
-        assert {stream.name: stream.peak for stream in outcome.streams}["to_add_1"] == 2
-        with pytest.raises(OutputError, match="no stream 'to_fc9'"):
-            simulation.run(4, {"to_fc9": 3})
+def test_unbounded_streams_make_no_writer_wait(bypass):
+    free = dict.fromkeys((stream.name for stream in bypass.top.streams), UNBOUNDED)
+    outcome = bypass.run(4, free)
+    assert not outcome.blocked
+    assert [stream.waited_full for stream in outcome.streams] == [0] * 4
+    # At full rate a beat is taken in the clock in which the next one is written: two places are in use.
+    assert {stream.name: stream.peak for stream in outcome.streams}["to_add_1"] == 2
+    with pytest.raises(OutputError, match="no stream 'to_fc9'"):
+        bypass.run(4, {"to_fc9": 3})
 
 
 def test_a_process_that_reads_too_much_is_starved(tmp_path, tools):
