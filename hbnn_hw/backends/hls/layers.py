@@ -11,9 +11,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from hbnn_hw.backends.hls.mvtu import mvtu_values
+from hbnn_hw.backends.hls.windows import (
+    pad_planes_values,
+    pad_values,
+    pool_values,
+    sliding_window_values,
+    window_pool_values,
+)
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node, type_text
-from hbnn_hw.ops import OPS, EncodeBitPlanes, Fork, HardwareOp, Mvtu, WidthConverter
+from hbnn_hw.ops import (
+    OPS,
+    EncodeBitPlanes,
+    Fork,
+    HardwareOp,
+    Mvtu,
+    Pad,
+    PadPlanes,
+    Pool,
+    SlidingWindow,
+    WidthConverter,
+    WindowPool,
+)
 from hbnn_hw.streams import beat_bits
 
 Values = dict[str, Any]
@@ -43,7 +62,12 @@ def _encoder_values(graph: Graph, node: Node) -> Values:
 LAYER_VALUES: dict[type[HardwareOp], Callable[[Graph, Node], Values]] = {
     EncodeBitPlanes: _encoder_values,
     Mvtu: mvtu_values,
+    Pad: pad_values,
+    PadPlanes: pad_planes_values,
+    Pool: pool_values,
+    SlidingWindow: sliding_window_values,
     WidthConverter: _converter_values,
+    WindowPool: window_pool_values,
 }
 """What each operator adds to the common values of its layer."""
 
