@@ -322,8 +322,8 @@ def test_a_fork_that_fits_reaches_its_interval(bypass):
     assert report.interval_cycles == report.predicted_interval_cycles == 2 * BLOCK
     assert report.bottleneck == "reorder"
     assert {stream.name: stream.peak for stream in report.streams}["to_add_2"] == BLOCK
-    # A block's last beat passes the fork in clock t, the reorder unit in t + 1, comes back in t + 2 and is added
-    # in t + 3; at the even pace the next block's first beat is there in t + 2 already.
+    # A block's last beat passes the fork in clock t, the reorder unit in t + 1, comes back in t + 2 and is
+    # added in t + 3; at the even pace the next block's first beat is there in t + 2 already.
     assert find_depths(bypass, 4) == {"to_fork": 2, "to_reorder": 2, "to_add_1": 2, "to_add_2": BLOCK + 1}
 
 
