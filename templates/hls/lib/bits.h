@@ -19,12 +19,15 @@
 #define HBNN_NATIVE_WORDS 1
 #endif
 
-// Counts the iterations of every layer's pipelined loop, to be held against the schedule's cycles.
+// Counts the iterations of every layer's pipelined loop, to be held against the schedule's cycles. Every pipelined
+// loop calls it once per iteration, before its first stream access; a simulation with clocks brings its own.
+#ifndef HBNN_COUNT_STEP
 #if defined(HBNN_COUNT_STEPS) && !defined(__SYNTHESIS__)
 extern unsigned long long hbnn_steps[];
 #define HBNN_COUNT_STEP(layer) (++hbnn_steps[layer])
 #else
 #define HBNN_COUNT_STEP(layer) ((void)0)
+#endif
 #endif
 
 namespace hbnn {
