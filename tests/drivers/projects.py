@@ -1,0 +1,55 @@
+"""Networks whose edges differ in every way that a driver sees, and their delivered folders."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from hbnn_hw.backends.hls import emit
+from hbnn_hw.export import edge_values
+from hbnn_hw.graph import Graph
+from hbnn_hw.streams import input_edge, output_edge
+from hbnn_hw.verify.vectors import VectorSet
+from tests.drivers.model import System
+from tests.graphs import random_inputs
+from tests.hls.networks import TARGET, mlp, multi_level, write_texts
+
+NETWORKS: dict[str, Callable[[], Graph]] = {
+    # Lanes in, lanes out: 8 and 8 signed, several beats on both sides, one beat of three bytes.
+    "bytes": lambda: mlp(60, [12, 9, 6], (3, 4), (3, 3)),
+    # 16-bit signed scores: more than 127 columns reach beyond a byte.
+    "halves": lambda: mlp(61, [20, 200, 10], (20, 5), (5, 20)),
+    # 32-bit signed scores through large coefficients.
+    "words": lambda: mlp(62, [16, 40, 4], (8, 4), (2, 8), coefficients=(900, 30, 1)),
+    # Unsigned codes leave the accelerator; the host decodes them.
+    "codes": lambda: multi_level(64, [10, 8, 6], (2, 3), (4, 5), (3, 2)),
+    # One beat in, one beat out: TLAST on every beat.
+    "one_beat": lambda: mlp(65, [8, 4, 3], (4, 8), (3, 4)),
+}
+
+
+def outputs_of(graph: Graph, inputs: np.ndarray) -> np.ndarray:
+    """Golden outputs at the accelerator's edge, (batch, elements)."""
+    return edge_values(graph, inputs)
+
+
+def vectors_of(graph: Graph, batch: int = 8, seed: int = 0) -> VectorSet:
+    inputs = random_inputs(graph, batch, seed).astype(np.int64)
+    return VectorSet(inputs, outputs_of(graph, inputs))
+
+
+def deliver(folder: Path, graph: Graph, batch: int = 8) -> Path:
+    """Write a project as a user receives it."""
+    write_texts(folder, emit(graph, vectors_of(graph, batch), TARGET))
+    return folder
+
+
+def system_of(graph: Graph, **options) -> System:
+    """The fabric that computes this network."""
+    source, sink = input_edge(graph), output_edge(graph)
+
+    def compute(octets: bytes) -> bytes:
+        codes = np.frombuffer(octets, dtype=source.dtype).reshape(1, -1).astype(np.int64)
+        return outputs_of(graph, codes).astype(sink.dtype).tobytes()
+
+    return System(compute, source.elements * source.lane_bits // 8, sink.data_bytes, **options)
