@@ -1,18 +1,38 @@
 """Networks whose edges differ in every way that a driver sees, and their delivered folders."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from hbnn_hw.backends.hls import emit
 from hbnn_hw.export import edge_values
-from hbnn_hw.graph import Graph
+from hbnn_hw.graph import Graph, Node
+from hbnn_hw.ops import PiecewiseAffine, Sign, SignOfZero
 from hbnn_hw.streams import input_edge, output_edge
 from hbnn_hw.verify.vectors import VectorSet
 from tests.drivers.model import System
 from tests.graphs import random_inputs
 from tests.hls.networks import TARGET, mlp, multi_level, write_texts
+
+
+def with_pieces(graph: Graph) -> Graph:
+    """Put an affine function of three pieces in the place of the last normalization."""
+    rng = np.random.default_rng(0)
+    last = graph.nodes[-1]
+    channels = len(last.op.alpha)
+    alpha, beta = rng.normal(size=(2, 3, channels)).astype(np.float32)
+    knees = np.sort(rng.integers(-4, 5, (2, channels)), axis=0)
+    op = PiecewiseAffine(alpha=alpha, beta=beta, knees=knees)
+    return Graph(graph.name, graph.input_name, graph.input_type, (*graph.nodes[:-1], replace(last, op=op)))
+
+
+def with_more_behind(graph: Graph) -> Graph:
+    """Let a sign follow the last normalization."""
+    sign = Node("sign_out", Sign(zero=SignOfZero.PLUS), (graph.output_name,))
+    return Graph(graph.name, graph.input_name, graph.input_type, (*graph.nodes, sign))
+
 
 NETWORKS: dict[str, Callable[[], Graph]] = {
     # Lanes in, lanes out: 8 and 8 signed, several beats on both sides, one beat of three bytes.
@@ -23,6 +43,10 @@ NETWORKS: dict[str, Callable[[], Graph]] = {
     "words": lambda: mlp(62, [16, 40, 4], (8, 4), (2, 8), coefficients=(900, 30, 1)),
     # Unsigned codes leave the accelerator; the host decodes them.
     "codes": lambda: multi_level(64, [10, 8, 6], (2, 3), (4, 5), (3, 2)),
+    # The host's layer is PReLU with its normalization: three pieces.
+    "pieces": lambda: with_pieces(mlp(66, [12, 9, 6], (3, 4), (2, 3))),
+    # The network ends in what no driver computes.
+    "unsupported": lambda: with_more_behind(mlp(67, [12, 9, 6], (3, 4), (2, 3))),
     # One beat in, one beat out: TLAST on every beat.
     "one_beat": lambda: mlp(65, [8, 4, 3], (4, 8), (3, 4)),
 }

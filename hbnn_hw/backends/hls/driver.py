@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
+from math import ceil
 from typing import Any
 
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import Affine, Flatten, PiecewiseAffine, Unflatten
 from hbnn_hw.streams import StreamEdge, input_edge, output_edge, sample_interval
 from hbnn_hw.target import Target
-from hbnn_hw.templating import static_text
+from hbnn_hw.templating import render, static_text
 from hbnn_hw.types import Integers, Planes
 from hbnn_hw.verify.vectors import VectorSet
 
@@ -41,15 +43,22 @@ _PYTHON_FILES = (
     "pynq_platform.py",
 )
 
+C_FOLDER = "driver/c"
+
 _C_FILES = (
-    "Makefile",
     "accelerator.c",
     "accelerator.h",
+    "describe.c",
     "main.c",
     "platform_baremetal.c",
     "platform_linux.c",
     "self_test.c",
 )
+
+_C_TEMPLATES = ("Makefile", "network.c", "network.h")
+
+_NUMBERS_PER_LINE = 16
+_REALS_PER_LINE = 4
 
 Values = dict[str, Any]
 
@@ -91,7 +100,7 @@ def _tail(graph: Graph) -> Values:
     # Codes of bit-planes count from 0 up; the numbers that they stand for lie symmetric to 0.
     scale, offset = (2, -element.largest) if isinstance(element, Planes) else (1, 0)
     computed, others = _host_chain(graph)
-    constants: Values = {"pieces": 0, "alpha": [], "beta": [], "knees": []}
+    constants: Values = {"pieces": 1, "alpha": [1.0], "beta": [0.0], "knees": []}
     for node in computed:
         constants = _constants(node)
     unsupported = [f"{node.name} ({type(node.op).__name__})" for node in others]
@@ -139,6 +148,56 @@ def _python_files(document: Values, inputs: str, outputs: str) -> dict[str, str]
     }
 
 
+def _c_type(edge: StreamEdge) -> str:
+    return f"{'' if edge.signed else 'u'}int{edge.lane_bits}_t"
+
+
+def _c_lines(numbers: Iterable[str], per_line: int) -> list[str]:
+    """Lay numbers out in lines; C knows no empty array, so one 0 stands for none."""
+    texts = list(numbers) or ["0"]
+    return [", ".join(texts[at : at + per_line]) + "," for at in range(0, len(texts), per_line)]
+
+
+def _c_arrays(
+    document: Values, vectors: VectorSet, types: tuple[str, str]
+) -> list[tuple[str, str, list[str]]]:
+    """Return type, name and lines of every array; real numbers in hexadecimal, which is exact."""
+    tail = document["tail"]
+    reals = [
+        ("double", f"hbnn_{name}", _c_lines((number.hex() for number in tail[name]), _REALS_PER_LINE))
+        for name in ("alpha", "beta")
+    ]
+    knees = ("int64_t", "hbnn_knees", _c_lines((f"{knee}LL" for knee in tail["knees"]), _NUMBERS_PER_LINE))
+    golden = zip(
+        types,
+        ("hbnn_golden_inputs", "hbnn_golden_outputs"),
+        (vectors.inputs, vectors.outputs),
+        strict=True,
+    )
+    return [
+        *reals,
+        knees,
+        *(
+            (kind, name, _c_lines(map(str, array.ravel().tolist()), _NUMBERS_PER_LINE))
+            for kind, name, array in golden
+        ),
+    ]
+
+
+def _c_files(graph: Graph, document: Values, vectors: VectorSet) -> dict[str, str]:
+    types = _c_type(input_edge(graph)), _c_type(output_edge(graph))
+    values = document | {
+        "input_type": types[0],
+        "output_type": types[1],
+        "channels": len(document["tail"]["alpha"]) // document["tail"]["pieces"],
+        "ten_images_us": ceil(10 * document["interval_cycles"] * document["clock_ns"] / 1000),
+        "n_images": vectors.n_images,
+        "arrays": _c_arrays(document, vectors, types),
+    }
+    files = {f"{C_FOLDER}/{name}": static_text(f"driver/c/{name}") for name in _C_FILES}
+    return files | {f"{C_FOLDER}/{name}": render(f"driver/c/{name}.j2", values) for name in _C_TEMPLATES}
+
+
 def driver_files(graph: Graph, vectors: VectorSet, target: Target, network: str) -> dict[str, str]:
     """Write the drivers of a network.
 
@@ -161,6 +220,6 @@ def driver_files(graph: Graph, vectors: VectorSet, target: Target, network: str)
     source, sink = input_edge(graph), output_edge(graph)
     few = _delivered(vectors, source.beats * source.data_bytes + sink.beats * sink.data_bytes)
     document = _network(graph, target, network)
-    return _python_files(
-        document, _beats(source, source.to_beats(few.inputs)), _beats(sink, sink.to_beats(few.outputs))
-    )
+    inputs, outputs = _beats(source, source.to_beats(few.inputs)), _beats(sink, sink.to_beats(few.outputs))
+    files = _python_files(document, inputs, outputs) | _c_files(graph, document, few)
+    return files | {"driver/README.md": render("driver/README.md.j2", document)}

@@ -195,12 +195,13 @@ class Accelerator:
                 raise self._reason(image)
         received, expected = self._dma.s2mm.received, self.network.output.image_bytes
         if received != expected:
-            what = (
-                "TLAST came too early or the output is short" if received < expected else "TLAST is missing"
+            short, long = (
+                "TLAST came too early or the output is short",
+                "TLAST is missing or the output is too long",
             )
             raise PacketError(
-                f"image {image}: {received} bytes arrived, {expected} are one image: {what}; the bitstream "
-                "must be the one of this export"
+                f"image {image}: {received} bytes arrived, {expected} are one image: "
+                f"{short if received < expected else long}; the bitstream must be the one of this export"
             )
 
     def _wait_for_end(self, n_images: int) -> None:

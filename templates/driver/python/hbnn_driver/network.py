@@ -54,7 +54,7 @@ class Tail(NamedTuple):
     """The host's share, behind the accelerator's output.
 
     ``x = scale * code + offset`` are the numbers that leave the accelerator; ``alpha[k, c] * x + beta[k, c]``
-    follows, with k the piece of the channel c that x lies in, if the network has such a layer.
+    follows, with k the piece of the channel c that x lies in (1 * x + 0 if the network has no such layer).
     """
 
     scale: int
@@ -75,8 +75,6 @@ class Tail(NamedTuple):
         if self.unsupported:
             raise LayoutError(f"the host's layers {', '.join(self.unsupported)} are left to you; use `infer`")
         x = outputs * self.scale + self.offset
-        if not self.alpha.size:
-            return x.astype(np.float64)
         channels = self.alpha.shape[1]
         x = x.reshape(-1, channels)
         piece = sum((x >= knee for knee in self.knees), np.zeros(x.shape, dtype=np.int64))
@@ -107,15 +105,14 @@ class Network(NamedTuple):
 
 
 def _tail(document: dict[str, Any]) -> Tail:
-    shape = (document["pieces"], -1) if document["pieces"] else (0, 0)
+    pieces = document["pieces"]
+    alpha = np.array(document["alpha"], dtype=np.float64).reshape(pieces, -1)
     return Tail(
         document["scale"],
         document["offset"],
-        np.array(document["alpha"], dtype=np.float64).reshape(shape),
-        np.array(document["beta"], dtype=np.float64).reshape(shape),
-        np.array(document["knees"], dtype=np.int64).reshape(
-            max(0, shape[0] - 1), -1 if document["knees"] else 0
-        ),
+        alpha,
+        np.array(document["beta"], dtype=np.float64).reshape(alpha.shape),
+        np.array(document["knees"], dtype=np.int64).reshape(pieces - 1, alpha.shape[1]),
         tuple(document["unsupported"]),
     )
 
