@@ -72,7 +72,9 @@ def export(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to make; must not exist.")
     ],
-    backend: Annotated[BackendChoice, typer.Option(help="What to emit.")] = BackendChoice.ALL,
+    backend: Annotated[
+        BackendChoice, typer.Option(help="What to emit; all that know the network's operators by default.")
+    ] = BackendChoice.ALL,
     pe: Annotated[list[str] | None, typer.Option(metavar="N|LAYER=N", help="Rows computed at once.")] = None,
     simd: Annotated[
         list[str] | None, typer.Option(metavar="N|LAYER=N", help="Columns consumed at once.")
@@ -102,7 +104,7 @@ def export(
     from hbnn_hw.target import Target
 
     options = ExportOptions(
-        backends=frozenset(Backend) if backend is BackendChoice.ALL else frozenset({Backend(backend.value)}),
+        backends=None if backend is BackendChoice.ALL else frozenset({Backend(backend.value)}),
         folding=parse_folding(pe or (), simd or (), unroll or ()),
         target=Target(clock_ns=clock_ns),
         tool=HlsTool(tool.value),

@@ -11,6 +11,9 @@ Steps run row fold by row fold, in each row fold plane by plane, in each plane c
 A step whose mask is 0 in all PEs does nothing and is left out, which is how column- and tile-shared bit
 maps turn a lower average bitwidth into fewer cycles. The steps of the first row fold's first plane always
 stay: they read the input from the stream, all later steps read it from the buffer that these fill.
+
+In a grouped layer each group of rows has an input vector of its own, which its first row fold reads. Where
+a group has fewer rows than there are PEs, a step works on several groups at once (:func:`spread`).
 Source: FINN's MVTU (Umuroglu et al. 2017) for the loop order of one plane.
 """
 
@@ -46,21 +49,33 @@ class Folding:
     unrolled: bool = False
 
 
+def spread(folding: Folding, rows: int, groups: int) -> int:
+    """Return how many groups of a layer one step works on: several if a group has fewer rows than PEs."""
+    return max(1, folding.pe // (rows // groups))
+
+
 def divisors(n: int) -> list[int]:
     """Return all divisors of ``n``, ascending."""
     return [d for d in range(1, n + 1) if n % d == 0]
 
 
-def check_folding(name: str, weights: WeightPlanes, folding: Folding) -> None:
+def legal_pe(rows: int, groups: int = 1) -> list[int]:
+    """Return the legal PE of a layer, ascending: parts of a group's rows, or whole groups."""
+    group_rows = rows // groups
+    return sorted({*divisors(group_rows), *(group_rows * n for n in divisors(groups))})
+
+
+def check_folding(name: str, weights: WeightPlanes, folding: Folding, groups: int = 1) -> None:
     """Raise FoldingError, naming the layer and the legal values, unless PE and SIMD divide its shape."""
-    for label, value, extent, what in (
-        ("PE", folding.pe, weights.rows, "rows"),
-        ("SIMD", folding.simd, weights.columns, "columns"),
+    for label, value, extent, what, legal in (
+        ("PE", folding.pe, weights.rows, "rows", legal_pe(weights.rows, groups)),
+        ("SIMD", folding.simd, weights.columns, "columns", divisors(weights.columns)),
     ):
-        if value < 1 or extent % value:
+        if value not in legal:
+            of_groups = f" in {groups} groups" if groups > 1 else ""
             raise FoldingError(
-                f"layer '{name}': {label} must divide its {extent} {what}, not {value}; "
-                f"legal values: {', '.join(map(str, divisors(extent)))}"
+                f"layer '{name}': {label} must divide its {extent} {what}{of_groups}, not {value}; "
+                f"legal values: {', '.join(map(str, legal))}"
             )
     if folding.unrolled and (folding.pe, folding.simd) != (weights.rows, weights.columns):
         raise FoldingError(
@@ -70,17 +85,20 @@ def check_folding(name: str, weights: WeightPlanes, folding: Folding) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldSchedule:
-    """The steps of one sample, in order; three int64 arrays (steps,).
+    """The steps of one sample, or of one place of an image, in order; three int64 arrays (steps,).
 
     Attributes
     ----------
     row_fold, plane, column_fold
         Which rows, which weight plane and which columns each step works on.
+    vector_row_folds
+        Row folds that share an input vector: all, unless the layer is grouped.
     """
 
     row_fold: NDArray[np.int64]
     plane: NDArray[np.int64]
     column_fold: NDArray[np.int64]
+    vector_row_folds: int
 
     @property
     def n_steps(self) -> int:
@@ -90,7 +108,7 @@ class FoldSchedule:
     @property
     def reads_stream(self) -> NDArray[np.bool_]:
         """Steps that take a word from the input stream, bool (steps,)."""
-        reads: NDArray[np.bool_] = (self.row_fold == 0) & (self.plane == 0)
+        reads: NDArray[np.bool_] = (self.row_fold % self.vector_row_folds == 0) & (self.plane == 0)
         return reads
 
     @property
@@ -111,18 +129,22 @@ def _tiles(planes: Bits, folding: Folding) -> Bits:
     return cut.transpose(1, 0, 3, 2, 4)
 
 
-def fold_schedule(weights: WeightPlanes, folding: Folding) -> FoldSchedule:
+def fold_schedule(weights: WeightPlanes, folding: Folding, groups: int = 1) -> FoldSchedule:
     """Order the steps of one layer; see the module text for the law.
 
     ``folding`` must be legal for the weights (:func:`check_folding`) and not unrolled.
     """
+    vectors = groups // spread(folding, weights.rows, groups)
+    shared = weights.rows // folding.pe // vectors
     occupied: NDArray[np.bool_] = np.any(_tiles(weights.unpacked_masks(), folding), axis=(3, 4))
-    occupied[0, 0, :] = True
+    occupied[::shared, 0, :] = True
     # A row fold without any weight still has to emit its (constant) output: keep one step of it.
     empty: NDArray[np.bool_] = ~np.any(occupied, axis=(1, 2))
     occupied[empty, 0, 0] = True
     row_fold, plane, column_fold = np.nonzero(occupied)
-    return FoldSchedule(row_fold.astype(np.int64), plane.astype(np.int64), column_fold.astype(np.int64))
+    return FoldSchedule(
+        row_fold.astype(np.int64), plane.astype(np.int64), column_fold.astype(np.int64), shared
+    )
 
 
 def weight_words(weights: WeightPlanes, folding: Folding, schedule: FoldSchedule) -> tuple[Bits, Bits]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hbnn_hw.errors import GraphError
-from hbnn_hw.ops import Dense, HardwareOp, Mvtu, Op, Tensor, UnemittedOp
+from hbnn_hw.ops import HardwareOp, Op, Tensor, UnemittedOp, WiringOp
 from hbnn_hw.ops.base import Array
-from hbnn_hw.types import Integers, Planes, TensorType
-from hbnn_hw.weights import WeightPlanes
+from hbnn_hw.types import Bordered, Integers, Planes, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +42,9 @@ class Node:
         """The operator, which must be one that the accelerator executes; raises GraphError otherwise."""
         if not isinstance(self.op, HardwareOp):
             raise GraphError(
-                f"'{self.name}' is a {type(self.op).__name__}, which no back end emits; lower the graph"
+                f"'{self.name}' is a {type(self.op).__name__}, which hardware has in parts; lower the graph"
             )
         return self.op
-
-    @property
-    def missing_form(self) -> str | None:
-        """What the operator is that no back end emits yet; None if they know it."""
-        name = type(self.op).__name__
-        if isinstance(self.op, UnemittedOp):
-            return name
-        weights = getattr(self.op, "weights", None)
-        if isinstance(weights, WeightPlanes) and weights.row_coefficients is not None:
-            return f"{name} with one coefficient for each plane and row"
-        return None
 
 
 @dataclass(frozen=True)
@@ -115,9 +103,35 @@ class Graph:
         """Type of a node's first input."""
         return self.types[node.inputs[0]]
 
+    def input_types(self, node: Node) -> tuple[TensorType, ...]:
+        """Types of a node's inputs."""
+        return tuple(self.types[name] for name in node.inputs)
+
+    def producer(self, name: str) -> str:
+        """Name of the value whose stream carries a value: the value itself, unless wiring gives it."""
+        return self._streams.get(name, name)
+
+    @cached_property
+    def _streams(self) -> dict[str, str]:
+        """Values that wiring gives, each with the value whose stream carries it."""
+        carried: dict[str, str] = {}
+        for node in self.nodes:
+            if isinstance(node.op, WiringOp):
+                carried[node.name] = carried.get(node.inputs[0], node.inputs[0])
+        return carried
+
     def consumers(self, name: str) -> tuple[Node, ...]:
         """Nodes that read a value."""
         return tuple(node for node in self.nodes if name in node.inputs)
+
+    def readers(self, node: Node) -> tuple[tuple[Node, int], ...]:
+        """Hardware nodes that read a node's stream, each with the position among its inputs."""
+        return tuple(
+            (reader, position)
+            for reader in self.hardware_nodes
+            for position, name in enumerate(reader.inputs)
+            if self.producer(name) == node.name
+        )
 
     @cached_property
     def hardware_nodes(self) -> tuple[Node, ...]:
@@ -128,6 +142,22 @@ class Graph:
     def host_nodes(self) -> tuple[Node, ...]:
         """Nodes that stay on the host."""
         return tuple(node for node in self.nodes if not isinstance(node.op, HardwareOp))
+
+    @cached_property
+    def nodes_behind(self) -> tuple[Node, ...]:
+        """Host nodes that follow the accelerator's output."""
+        seen = {self.hardware_output}
+        for node in self.host_nodes:
+            if not seen.isdisjoint(node.inputs):
+                seen.add(node.name)
+        return tuple(node for node in self.host_nodes if node.name in seen)
+
+    @property
+    def hardware_input(self) -> str:
+        """Name of the value that enters the accelerator: the input, in the order that its stream has."""
+        if not self.hardware_nodes:
+            raise GraphError(f"the graph '{self.name}' has no hardware operators; lower it first")
+        return self.hardware_nodes[0].inputs[0]
 
     @property
     def hardware_output(self) -> str:
@@ -143,45 +173,15 @@ class Graph:
             return
         producers = {node.name: node for node in self.hardware_nodes}
         for node in self.hardware_nodes:
-            for name in node.inputs:
+            for name in map(self.producer, node.inputs):
                 if name in producers:
                     _check_stream(producers[name], node)
 
     @property
-    def is_emittable(self) -> bool:
-        """Whether the back ends know all operators of the network, once it is lowered."""
-        return not self._unemitted()
-
-    def check_emittable(self) -> None:
-        """Raise GraphError, naming all such nodes, if operators have no hardware form yet."""
-        offenders = self._unemitted()
-        if offenders:
-            raise GraphError(
-                f"no back end emits {', '.join(offenders)} yet; 'evaluate' and 'inspect' work on this "
-                "network, export and estimates need one of linear layers"
-            )
-
-    def _unemitted(self) -> list[str]:
-        """Name the nodes that no back end emits, each with what it is."""
-        return [
-            f"'{node.name}' ({form})"
-            for node in self.nodes
-            if (form := node.missing_form or self._missing_input_form(node))
-        ]
-
-    def _missing_input_form(self, node: Node) -> str | None:
-        """Tell what other than planes that all elements have a matrix product reads, if it does."""
-        if not isinstance(node.op, Dense | Mvtu):
-            return None
-        element = self.source_type(node).element
-        if not isinstance(element, Planes):
-            return f"{type(node.op).__name__} of integers"
-        return None if element.mask is None else f"{type(node.op).__name__} of planes with a map"
-
-    @property
     def is_scheduled(self) -> bool:
-        """Whether every hardware operator has its parallelism."""
-        return all(node.hardware.is_scheduled for node in self.hardware_nodes)
+        """Whether every operator between the accelerator's ends is one of the hardware and has its lanes."""
+        in_parts = any(isinstance(node.op, UnemittedOp) for node in self.nodes)
+        return not in_parts and all(node.hardware.is_scheduled for node in self.hardware_nodes)
 
     def run(self, data: Array) -> Tensor:
         """Compute the output of a batch by the operators' own plain meaning (slow, exact)."""
@@ -220,6 +220,8 @@ def type_text(value: TensorType) -> str:
     match value.element:
         case Planes(scales):
             return f"{len(scales)} plane{'s' if len(scales) > 1 else ''} [{shape}]"
+        case Bordered(planes):
+            return f"{planes.n_planes} plane{'s' if planes.n_planes > 1 else ''} in a frame [{shape}]"
         case Integers(low, high):
             return f"integer {low}…{high} [{shape}]"
         case _:

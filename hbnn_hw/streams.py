@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hbnn_hw.errors import GraphError, ShapeError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import EncodeBitPlanes, Mvtu
-from hbnn_hw.types import Integers, Planes, TensorType
+from hbnn_hw.types import Bordered, Integers, Planes, TensorType
 
 LANE_WIDTHS = (8, 16, 32)
 
@@ -80,6 +80,12 @@ class StreamEdge:
         return np.frombuffer(octets, dtype=self.dtype).reshape(-1, self.elements).astype(np.int64)
 
 
+def beat_bits(value: TensorType, lanes: int) -> int:
+    """Width in bits of a beat inside the accelerator that carries ``lanes`` elements of a value."""
+    mark = 1 if isinstance(value.element, Bordered) else 0
+    return lanes * value.element.bits + mark
+
+
 def _edge(value: TensorType, lanes: int) -> StreamEdge:
     element = value.element
     if isinstance(element, Planes):
@@ -98,7 +104,7 @@ def _edge(value: TensorType, lanes: int) -> StreamEdge:
 
 def input_edge(graph: Graph) -> StreamEdge:
     """Layout of the accelerator's input stream: the graph's input codes."""
-    return _edge(graph.input_type, graph.hardware_nodes[0].hardware.lanes_in)
+    return _edge(graph.types[graph.hardware_input], graph.hardware_nodes[0].hardware.lanes_in)
 
 
 def output_edge(graph: Graph) -> StreamEdge:
@@ -114,7 +120,7 @@ def sample_interval(graph: Graph) -> int:
 
 def node_cycles(graph: Graph) -> dict[str, int]:
     """Clock cycles per sample of every hardware node, by name."""
-    return {node.name: node.hardware.cycles(graph.source_type(node)) for node in graph.hardware_nodes}
+    return {node.name: node.hardware.cycles(*graph.input_types(node)) for node in graph.hardware_nodes}
 
 
 def input_buffer_words(graph: Graph, node: Node) -> int:

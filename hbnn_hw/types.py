@@ -103,6 +103,35 @@ class Planes:
 
 
 @dataclass(frozen=True, slots=True)
+class Bordered:
+    """Planes of an image in a frame of nothing: elements of the frame count as 0.
+
+    At run time: uint8 bits (batch, planes + 1, *shape); the last is 1 in the frame, where the others are 0.
+    On a stream, one such bit a beat tells that the beat lies in the frame.
+
+    Attributes
+    ----------
+    planes
+        Element type inside the frame; every element has every plane.
+    """
+
+    planes: Planes
+
+    def __post_init__(self) -> None:
+        if self.planes.mask is not None:
+            raise RangeError("a frame of nothing needs planes that every element has, not planes with a map")
+
+    def values(self, bits: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Decode uint8 bits (batch, planes + 1, *shape) to int64 (batch, *shape)."""
+        return self.planes.values(bits[:, :-1]) * (1 - bits[:, -1].astype(np.int64))
+
+    @property
+    def bits(self) -> int:
+        """Bits per element on a stream, without the one that the elements of a beat share."""
+        return self.planes.n_planes
+
+
+@dataclass(frozen=True, slots=True)
 class Integers:
     """Integers in ``low <= value <= high``. At run time: int64 (batch, *shape)."""
 
@@ -136,7 +165,7 @@ class Reals:
         raise RangeError("real values have no width in hardware; lower the graph first")
 
 
-Element = Planes | Integers | Reals
+Element = Planes | Bordered | Integers | Reals
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hbnn_hw.errors import ShapeError
-from hbnn_hw.ops.base import Array, Tensor, UnemittedOp, integers_of, range_of
+from hbnn_hw.ops.base import Array, StreamOp, Tensor, integers_of, range_of
 from hbnn_hw.types import Integers, TensorType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Add(UnemittedOp):
+class Add(StreamOp):
     """``y = x_1 + x_2 + ...`` element by element, of integers on one scale; planes count as their values."""
 
     def infer(self, *inputs: TensorType) -> TensorType:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.errors import RangeError
-from hbnn_hw.types import Integers, Planes, TensorType
+from hbnn_hw.types import Bordered, Integers, Planes, TensorType
 
 Array = NDArray[Any]
 """Run-time data of a batch; dtype and layout follow from the value's type (:mod:`hbnn_hw.types`)."""
@@ -27,7 +27,7 @@ class Tensor:
 def integers_of(tensor: Tensor) -> NDArray[np.int64]:
     """Return the numbers that planes or integers stand for, int64 (batch, *shape)."""
     element = tensor.type.element
-    if isinstance(element, Planes):
+    if isinstance(element, Planes | Bordered):
         return element.values(tensor.data)
     return tensor.data.astype(np.int64, copy=False)
 
@@ -36,6 +36,8 @@ def range_of(value: TensorType) -> Integers:
     """Return the range of planes or integers; raise RangeError for reals."""
     match value.element:
         case Planes() as planes:
+            return Integers(-planes.largest, planes.largest)
+        case Bordered(planes):
             return Integers(-planes.largest, planes.largest)
         case Integers() as integers:
             return integers
@@ -116,8 +118,56 @@ class HardwareOp(Op):
         """Elements per output beat."""
 
     @abstractmethod
-    def cycles(self, source: TensorType) -> int:
-        """Clock cycles between two samples at full throughput, for the given input type."""
+    def cycles(self, *inputs: TensorType) -> int:
+        """Clock cycles between two samples at full throughput, for the given input types."""
+
+    def reads(self, *inputs: TensorType) -> tuple[NDArray[np.int64], ...]:
+        """Beats of each input that are read when each output beat is written, int64 (output beats,).
+
+        What has to be buffered where branches meet again follows from it (:mod:`hbnn_hw.buffering`). The
+        rule here is that of operators that take and give beat by beat.
+        """
+        n_beats = self.infer(*inputs).n_elements // self.lanes_out
+        return (np.arange(1, n_beats + 1, dtype=np.int64),) * len(inputs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StreamOp(HardwareOp):
+    """An operator that takes and gives the same number of elements a beat, one beat a clock.
+
+    Attributes
+    ----------
+    lanes
+        Elements per beat, which divide the channels; 0 before scheduling.
+    """
+
+    lanes: int = 0
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether the beat width is chosen."""
+        return self.lanes > 0
+
+    @property
+    def lanes_in(self) -> int:
+        """Elements per input beat."""
+        return self.lanes
+
+    @property
+    def lanes_out(self) -> int:
+        """Elements per output beat."""
+        return self.lanes
+
+    def cycles(self, *inputs: TensorType) -> int:
+        """One cycle per beat of the larger side."""
+        elements = max(self.infer(*inputs).n_elements, *(value.n_elements for value in inputs))
+        return elements // self.lanes
+
+
+class WiringOp(Op):
+    """An operator that does nothing to a stream: the elements come in the same order before and after."""
+
+    __slots__ = ()
 
 
 class HostOp(Op):
@@ -127,6 +177,6 @@ class HostOp(Op):
 
 
 class UnemittedOp(Op):
-    """An operator inside a network that no back end emits yet: the golden model alone runs it."""
+    """An operator of a network that the streams of the hardware have in parts: see ``to_streams``."""
 
     __slots__ = ()

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hbnn_hw.errors import ShapeError
-from hbnn_hw.ops.base import Array, Tensor, UnemittedOp, integers_of, range_of
+from hbnn_hw.ops.base import Array, StreamOp, Tensor, integers_of, range_of
 from hbnn_hw.types import Element, Integers, PlaneMask, Planes, TensorType, check_mask_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Concat(UnemittedOp):
+class Concat(StreamOp):
     """``y[..., k]`` runs through the channels (last axis) of the first input, then the second, and so on.
 
     Planes of the same scales stay planes; of anything else the integers are taken.
@@ -25,6 +26,14 @@ class Concat(UnemittedOp):
             raise ShapeError(f"a concatenation needs two or more values of equal sides, not {shapes}")
         channels = sum(value.shape[-1] for value in inputs)
         return TensorType((*inputs[0].shape[:-1], channels), _joined(inputs))
+
+    def reads(self, *inputs: TensorType) -> tuple[NDArray[np.int64], ...]:
+        """Pixel by pixel: first the beats of the first input, then those of the second, and so on."""
+        per_pixel = [value.shape[-1] // self.lanes for value in inputs]
+        turn = np.repeat(np.arange(len(inputs)), per_pixel)
+        pixels = inputs[0].n_elements // inputs[0].shape[-1]
+        turns = np.tile(turn, pixels)
+        return tuple(np.cumsum(turns == index, dtype=np.int64) for index in range(len(inputs)))
 
     def compute(self, *inputs: Tensor) -> Array:
         """Return bits uint8 (batch, planes, ..., channels) or int64 (batch, ..., channels)."""

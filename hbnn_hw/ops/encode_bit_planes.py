@@ -50,8 +50,9 @@ class EncodeBitPlanes(HardwareOp):
         """Elements per output beat."""
         return self.lanes
 
-    def cycles(self, source: TensorType) -> int:
+    def cycles(self, *inputs: TensorType) -> int:
         """One cycle per beat."""
+        (source,) = inputs
         return source.n_elements // self.lanes
 
     def infer(self, *inputs: TensorType) -> TensorType:

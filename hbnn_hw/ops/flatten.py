@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hbnn_hw.ops.base import Array, Tensor, UnemittedOp
+from hbnn_hw.ops.base import Array, Tensor, WiringOp
 from hbnn_hw.types import Element, PlaneMask, Planes, TensorType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flatten(UnemittedOp):
+class Flatten(WiringOp):
     """``y[(r * columns + c) * channels + k] = x[r, c, k]``: the order of the stream stays.
 
     PyTorch flattens one channel after the other; capture permutes what reads the vector to make up for it.

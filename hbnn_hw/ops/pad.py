@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hbnn_hw.errors import ShapeError
-from hbnn_hw.ops.base import Array, Tensor, UnemittedOp, integers_of, range_of
+from hbnn_hw.ops.base import Array, StreamOp, Tensor, integers_of, range_of
 from hbnn_hw.types import Integers, TensorType
 from hbnn_hw.windows import check_sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pad(UnemittedOp):
+class Pad(StreamOp):
     """``y`` is x inside, ``value`` outside. Channels of nothing are the shortcut of He et al. 2015, option A.
 
     Attributes
@@ -45,6 +46,19 @@ class Pad(UnemittedOp):
         element = Integers(min(reached.low, self.value), max(reached.high, self.value))
         shape = (rows + top + bottom, columns + left + right, channels + sum(self.channels))
         return TensorType(shape, element)
+
+    def reads(self, *inputs: TensorType) -> tuple[NDArray[np.int64], ...]:
+        """Beats of the frame read nothing."""
+        (source,) = inputs
+        return (np.cumsum(self.inside(source), dtype=np.int64),)
+
+    def inside(self, source: TensorType) -> NDArray[np.bool_]:
+        """Which output beats come from the image, bool (beats,)."""
+        top, bottom, left, right = self.padding
+        rows, columns, channels = source.shape
+        image = np.ones((rows, columns, channels // self.lanes), dtype=np.bool_)
+        before, after = (count // self.lanes for count in self.channels)
+        return np.pad(image, ((top, bottom), (left, right), (before, after))).reshape(-1)
 
     def compute(self, *inputs: Tensor) -> Array:
         """Compute int64 (batch, rows', columns', channels')."""

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.errors import RangeError, ShapeError
-from hbnn_hw.ops.base import Array, Tensor, UnemittedOp, integers_of, range_of
+from hbnn_hw.ops.base import Array, StreamOp, Tensor, integers_of, range_of
 from hbnn_hw.pieces import PRODUCT_LIMIT, check_channels, check_pieces, chosen, ends_of_pieces, piece_of
 from hbnn_hw.types import Integers, TensorType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rescale(UnemittedOp):
+class Rescale(StreamOp):
     """``y = (multipliers[k, c] * x + offsets[k, c]) >> shift``, rounding down, with k the piece x lies in.
 
     With one piece it is a batch normalization in fixed point; PReLU, ReLU and hard tanh make two or three.

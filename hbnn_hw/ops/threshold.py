@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.errors import RangeError, ShapeError
-from hbnn_hw.ops.base import Array, HostOp, Tensor, Work, integers_of, range_of
+from hbnn_hw.ops.base import Array, StreamOp, Tensor, Work, integers_of, range_of
 from hbnn_hw.planes import code_to_bits, uniform_scales
 from hbnn_hw.types import PlaneMask, Planes, TensorType
 
@@ -85,7 +85,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Threshold(HostOp):
+class Threshold(StreamOp):
     """Compare integers with per-channel thresholds. Source: FINN (Umuroglu et al. 2017), BN + sign.
 
     Attributes

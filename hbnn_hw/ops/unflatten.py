@@ -8,13 +8,13 @@ from math import prod
 import numpy as np
 
 from hbnn_hw.errors import ShapeError
-from hbnn_hw.ops.base import Array, Tensor, UnemittedOp
+from hbnn_hw.ops.base import Array, HostOp, Tensor
 from hbnn_hw.types import TensorType
 from hbnn_hw.windows import check_sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unflatten(UnemittedOp):
+class Unflatten(HostOp):
     """``y[r, c, k] = x[(k * rows + r) * columns + c]``: channels come first and end innermost.
 
     The one place where the order of a data set's images (PyTorch's) turns into the order of a hardware

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hbnn_hw.errors import FoldingError, ShapeError
 from hbnn_hw.ops.base import Array, HardwareOp, Tensor
 from hbnn_hw.types import TensorType
@@ -42,9 +45,16 @@ class WidthConverter(HardwareOp):
         """Elements per output beat."""
         return self.lanes_to
 
-    def cycles(self, source: TensorType) -> int:
+    def cycles(self, *inputs: TensorType) -> int:
         """One cycle per beat of the narrower side."""
+        (source,) = inputs
         return source.n_elements // min(self.lanes_from, self.lanes_to)
+
+    def reads(self, *inputs: TensorType) -> tuple[NDArray[np.int64], ...]:
+        """Parts are cut from one input beat, or the last part of a beat completes it."""
+        (source,) = inputs
+        written = np.arange(source.n_elements // self.lanes_to, dtype=np.int64)
+        return (-(-(written + 1) * self.lanes_to // self.lanes_from),)
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """The type stays; whole beats must cover the sample."""

@@ -18,6 +18,7 @@ from hbnn_hw.passes.hoist_signs import hoist_signs
 from hbnn_hw.passes.prune_planes import prune_planes
 from hbnn_hw.passes.schedule import FoldingRequest, LayerFolding, schedule
 from hbnn_hw.passes.split_planes import split_planes
+from hbnn_hw.passes.to_streams import to_streams
 
 Pass = Callable[[Graph], Graph]
 
@@ -29,14 +30,27 @@ PIPELINE: tuple[Pass, ...] = (
     exchange_pools,
     fuse_mvtu,
 )
-"""The passes that need no choice of the user's; :func:`schedule` follows them."""
+"""The passes that need no choice of the user's; :func:`to_streams` and :func:`schedule` follow them."""
+
+
+def simplify(graph: Graph) -> Graph:
+    """Lower a captured graph to integer operators, checking it after every pass.
+
+    Raises
+    ------
+    GraphError
+        Naming all quantizers of real numbers that could not become integer thresholds.
+    """
+    graph.check()
+    for step in PIPELINE:
+        graph = step(graph)
+        graph.check()
+    _check_no_reals_inside(graph)
+    return graph
 
 
 def lower(graph: Graph, request: FoldingRequest | None = None) -> Graph:
-    """Lower a captured graph to scheduled hardware operators, checking it after every pass.
-
-    Operators without a hardware form (convolutions, pooling) stay, and such a graph is not scheduled: the
-    golden model runs it, the back ends refuse it.
+    """Lower a captured graph to scheduled operators on streams, checking it after every pass.
 
     Parameters
     ----------
@@ -50,12 +64,7 @@ def lower(graph: Graph, request: FoldingRequest | None = None) -> Graph:
     GraphError
         Naming all quantizers of real numbers that could not become integer thresholds.
     """
-    graph.check()
-    for step in PIPELINE:
-        graph = step(graph)
-        graph.check()
-    _check_no_reals_inside(graph)
-    graph = schedule(graph, request or FoldingRequest())
+    graph = schedule(to_streams(split_planes(simplify(graph))), request or FoldingRequest())
     graph.check()
     return graph
 
@@ -83,5 +92,7 @@ __all__ = [
     "lower",
     "prune_planes",
     "schedule",
+    "simplify",
     "split_planes",
+    "to_streams",
 ]

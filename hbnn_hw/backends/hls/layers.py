@@ -7,12 +7,14 @@ One function per hardware operator, found through :data:`LAYER_VALUES`; its temp
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from hbnn_hw.backends.hls.mvtu import mvtu_values
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node, type_text
-from hbnn_hw.ops import OPS, EncodeBitPlanes, HardwareOp, Mvtu, WidthConverter
+from hbnn_hw.ops import OPS, EncodeBitPlanes, Fork, HardwareOp, Mvtu, WidthConverter
+from hbnn_hw.streams import beat_bits
 
 Values = dict[str, Any]
 """Names and values of one template."""
@@ -46,9 +48,30 @@ LAYER_VALUES: dict[type[HardwareOp], Callable[[Graph, Node], Values]] = {
 """What each operator adds to the common values of its layer."""
 
 
-def stream_bits(graph: Graph, name: str, lanes: int) -> int:
-    """Width in bits of the stream that carries a value with ``lanes`` elements a beat."""
-    return lanes * graph.types[name].element.bits
+@dataclass(frozen=True, slots=True)
+class StreamArgument:
+    """One stream that a layer's function reads or writes.
+
+    Attributes
+    ----------
+    name
+        The parameter's name: ``source``, ``source2`` …, ``sink``, ``sink2`` …
+    bits
+        Width of a beat.
+    lanes
+        Elements of a beat.
+    """
+
+    name: str
+    bits: int
+    lanes: int
+
+
+def _arguments(stem: str, widths: list[tuple[int, int]]) -> list[StreamArgument]:
+    return [
+        StreamArgument(stem if index == 0 else f"{stem}{index + 1}", bits, lanes)
+        for index, (bits, lanes) in enumerate(widths)
+    ]
 
 
 def layer_values(graph: Graph, node: Node, index: int, function: str) -> Values:
@@ -64,17 +87,24 @@ def layer_values(graph: Graph, node: Node, index: int, function: str) -> Values:
     op = node.hardware
     if type(op) not in LAYER_VALUES:
         raise GraphError(f"'{node.name}' is a {type(op).__name__}, which the HLS back end does not emit")
+    types, result = graph.input_types(node), graph.types[node.name]
+    sources = _arguments("source", [(beat_bits(value, op.lanes_in), op.lanes_in) for value in types])
+    n_sinks = max(1, len(graph.readers(node))) if isinstance(op, Fork) else 1
+    sinks = _arguments("sink", [(beat_bits(result, op.lanes_out), op.lanes_out)] * n_sinks)
     common: Values = {
         "name": node.name,
         "function": function,
         "guard": f"HBNN_LAYER_{function.upper()}_H",
         "index": index,
-        "source_type": type_text(graph.source_type(node)),
-        "result_type": type_text(graph.types[node.name]),
+        "source_type": type_text(types[0]),
+        "source_types": [type_text(value) for value in types],
+        "result_type": type_text(result),
+        "sources": sources,
+        "sinks": sinks,
         "lanes_in": op.lanes_in,
         "lanes_out": op.lanes_out,
-        "input_bits": stream_bits(graph, node.inputs[0], op.lanes_in),
-        "output_bits": stream_bits(graph, node.name, op.lanes_out),
-        "cycles": op.cycles(graph.source_type(node)),
+        "input_bits": sources[0].bits,
+        "output_bits": sinks[0].bits,
+        "cycles": op.cycles(*types),
     }
     return common | LAYER_VALUES[type(op)](graph, node)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hbnn_hw.backends.hls.dialect import AXIS_HEADER, TCL, HlsTool, translate
@@ -11,11 +11,12 @@ from hbnn_hw.backends.hls.driver import driver_files
 from hbnn_hw.backends.hls.layers import layer_values, op_name
 from hbnn_hw.backends.hls.limits import check_word
 from hbnn_hw.backends.hls.names import identifiers
+from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph
+from hbnn_hw.ops import Fork
 from hbnn_hw.streams import (
     StreamEdge,
-    input_buffer_words,
     input_edge,
     node_cycles,
     output_edge,
@@ -28,28 +29,26 @@ from hbnn_hw.verify.vectors import VectorSet
 LIBRARY = ("bits.h", "edges.h", "mvtu.h", "roms.h", "width_converter.h")
 """Static headers that every project carries, beside the tool's own ``axis.h``."""
 
-SHALLOW_FIFO = 2
-"""Depth of a stream whose two ends run at the same pace, the tools' own default."""
-
 LAYOUT_FILE = "tb/layout.json"
 """What the C simulation needs to know of a project: edges, layers, cycles."""
 
 Values = dict[str, Any]
 
 
-def _check_chain(graph: Graph) -> None:
-    """Raise GraphError unless the hardware nodes are scheduled and form one chain of streams."""
-    graph.check_emittable()
+def _check_streams(graph: Graph) -> None:
+    """Raise GraphError unless the graph is scheduled and every stream has one reader."""
     nodes = graph.hardware_nodes
     if not nodes or not graph.is_scheduled:
         raise GraphError(f"the graph '{graph.name}' must be lowered and scheduled before it is emitted")
-    previous = graph.input_name
-    for node in nodes:
-        if node.inputs != (previous,):
+    for node in nodes[:-1]:
+        found = len(graph.readers(node))
+        if found != 1 and not (found and isinstance(node.op, Fork)):
             raise GraphError(
-                f"'{node.name}' must read '{previous}' and nothing else, not {', '.join(node.inputs)}"
+                f"the stream of '{node.name}' must have one reader, not {found}; lower the graph"
             )
-        previous = node.name
+    entering = [node.name for node in nodes if graph.hardware_input in map(graph.producer, node.inputs)]
+    if entering != [nodes[0].name]:
+        raise GraphError(f"the input must enter at '{nodes[0].name}' alone, not at {', '.join(entering)}")
 
 
 def _edge_values(name: str, edge: StreamEdge) -> Values:
@@ -57,31 +56,62 @@ def _edge_values(name: str, edge: StreamEdge) -> Values:
     return {"data_bits": edge.data_bits, "beats": edge.beats, **asdict(edge)}
 
 
-def _fifo_depth(graph: Graph, index: int) -> int:
-    """Depth of the stream in front of a layer."""
-    return max(SHALLOW_FIFO, input_buffer_words(graph, graph.hardware_nodes[index]))
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream between two functions: its name, the width of a word, and how many it holds."""
+
+    name: str
+    bits: int
+    depth: int
 
 
-def _layers(graph: Graph, names: list[str]) -> list[Values]:
-    named = zip(graph.hardware_nodes, names, strict=True)
-    layers = [layer_values(graph, node, index, name) for index, (node, name) in enumerate(named)]
+def _stream_names(graph: Graph, names: dict[str, str]) -> dict[tuple[str, int], str]:
+    """Name every stream by its reader, and by the position of the input where that has several."""
+    return {
+        (node.name, position): f"to_{names[node.name]}" + (f"_{position + 1}" if len(node.inputs) > 1 else "")
+        for node in graph.hardware_nodes
+        for position in range(len(node.inputs))
+    }
+
+
+def _layers(graph: Graph, names: dict[str, str]) -> list[Values]:
+    streams = _stream_names(graph, names)
+    layers = []
+    for index, node in enumerate(graph.hardware_nodes):
+        values = layer_values(graph, node, index, names[node.name])
+        sinks = [streams[reader.name, position] for reader, position in graph.readers(node)] or ["to_output"]
+        sources = [streams[node.name, position] for position in range(len(node.inputs))]
+        layers.append(values | {"op": op_name(node.hardware), "arguments": [*sources, *sinks, "images"]})
     # Only now, so that a complaint names the layer that asks for a word, not the converter that makes it.
-    for index, (node, values) in enumerate(zip(graph.hardware_nodes, layers, strict=True)):
+    for node, values in zip(graph.hardware_nodes, layers, strict=True):
         for side in ("input", "output"):
             check_word(node.name, f"{side} word", values[f"{side}_bits"], "choose a smaller SIMD or PE")
-        values |= {"op": op_name(node.hardware), "fifo_depth": _fifo_depth(graph, index)}
     return layers
 
 
+def _streams(graph: Graph, names: dict[str, str], layers: list[Values]) -> list[Stream]:
+    """All streams inside, in the order of their readers."""
+    named, depths = _stream_names(graph, names), stream_depths(graph)
+    inner = [
+        Stream(named[node.name, position], source.bits, depths[node.name, position])
+        for node, layer in zip(graph.hardware_nodes, layers, strict=True)
+        for position, source in enumerate(layer["sources"])
+    ]
+    return [*inner, Stream("to_output", layers[-1]["output_bits"], SHALLOW)]
+
+
 def _network_values(graph: Graph, target: Target, tool: HlsTool, n_images: int) -> Values:
-    network, *names = identifiers([graph.name, *(node.name for node in graph.hardware_nodes)])
+    network, *found = identifiers([graph.name, *(node.name for node in graph.hardware_nodes)])
+    names = dict(zip((node.name for node in graph.hardware_nodes), found, strict=True))
+    layers = _layers(graph, names)
     interval = sample_interval(graph)
     return {
         "network": network,
         "graph_name": graph.name,
         "input": _edge_values("input", input_edge(graph)),
         "output": _edge_values("output", output_edge(graph)),
-        "layers": _layers(graph, names),
+        "layers": layers,
+        "streams": _streams(graph, names, layers),
         "interval": interval,
         "images_per_second": f"{1e9 / (interval * target.clock_ns):,.0f}",
         "clock_ns": f"{target.clock_ns:g}",
@@ -90,7 +120,7 @@ def _network_values(graph: Graph, target: Target, tool: HlsTool, n_images: int) 
         "n_images": n_images,
         "tool": tool.value,
         "tcl": TCL[tool],
-        "host_nodes": [node.name for node in graph.host_nodes],
+        "host_nodes": [node.name for node in graph.nodes_behind],
     }
 
 
@@ -152,11 +182,11 @@ def emit(
     Raises
     ------
     GraphError
-        If the graph is not scheduled or not a chain.
+        If the graph is not scheduled, or a stream has no reader or several.
     FoldingError
         Naming the layer, if its parallelism is beyond what the HLS tools accept.
     """
-    _check_chain(graph)
+    _check_streams(graph)
     values = _network_values(graph, target, tool, vectors.n_images)
     sources = {path: translate(text, tool) for path, text in (_library(tool) | _sources(values)).items()}
     files = sources | {
