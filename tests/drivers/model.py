@@ -238,7 +238,7 @@ class System:
         elif register == 0x04:
             channel.status &= ~(value & (IOC | ERROR_IRQ))
         elif register == 0x18:
-            assert value % 8 == 0, "the DMA has no realignment engine: its addresses are multiples of 8"
+            assert value % 128 == 0, "without realignment, addresses are multiples of the memory's width"
             channel.address = value
         else:
             assert register == 0x28
@@ -340,7 +340,7 @@ class ModelPlatform(hbnn_driver.Platform):
         return ModelRegisters(system.read_control, system.write_control)
 
     def allocate(self, size: int) -> hbnn_driver.Buffer:
-        begin, self._used = self._used, -(-(self._used + size) // 64) * 64
+        begin, self._used = self._used, -(-(self._used + size) // 128) * 128
         return ModelBuffer(self._system, begin, size, self._maintained)
 
     def now(self) -> float:

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from hbnn_hw.backends.hls import emit
-from hbnn_hw.export import edge_values
+from hbnn_hw.backends.hls.driver import driver_files
+from hbnn_hw.backends.hls.names import identifier
+from hbnn_hw.export import edge_values, entering_values
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import PiecewiseAffine, Sign, SignOfZero
+from hbnn_hw.ops import PiecewiseAffine, Sign, SignOfZero, Unflatten
+from hbnn_hw.passes import FoldingRequest, lower
 from hbnn_hw.streams import input_edge, output_edge
 from hbnn_hw.verify.vectors import VectorSet
 from tests.drivers.model import System
-from tests.graphs import random_inputs
+from tests.graphs import PoolAt, random_cnn, random_inputs
 from tests.hls.networks import TARGET, mlp, multi_level, write_texts
 
 
@@ -47,24 +49,34 @@ NETWORKS: dict[str, Callable[[], Graph]] = {
     "pieces": lambda: with_pieces(mlp(66, [12, 9, 6], (3, 4), (2, 3))),
     # The network ends in what no driver computes.
     "unsupported": lambda: with_more_behind(mlp(67, [12, 9, 6], (3, 4), (2, 3))),
+    # Three channels, which the stream has innermost.
+    "image": lambda: lower(random_cnn(68, (4, 6, 3), [PoolAt.NOWHERE]), FoldingRequest(pe=2, simd=3)),
     # One beat in, one beat out: TLAST on every beat.
     "one_beat": lambda: mlp(65, [8, 4, 3], (4, 8), (3, 4)),
 }
 
 
 def outputs_of(graph: Graph, inputs: np.ndarray) -> np.ndarray:
-    """Golden outputs at the accelerator's edge, (batch, elements)."""
+    """Golden outputs at the accelerator's edge, (batch, elements), of inputs in the network's order."""
     return edge_values(graph, inputs)
+
+
+def from_stream(graph: Graph, codes: np.ndarray) -> np.ndarray:
+    """Bring codes (batch, elements) from the stream's order into the network's."""
+    op = graph.nodes[0].op
+    if not isinstance(op, Unflatten):
+        return codes
+    return np.moveaxis(codes.reshape(-1, *op.shape), -1, 1).reshape(codes.shape)
 
 
 def vectors_of(graph: Graph, batch: int = 8, seed: int = 0) -> VectorSet:
     inputs = random_inputs(graph, batch, seed).astype(np.int64)
-    return VectorSet(inputs, outputs_of(graph, inputs))
+    return VectorSet(entering_values(graph, inputs), outputs_of(graph, inputs))
 
 
 def deliver(folder: Path, graph: Graph, batch: int = 8) -> Path:
-    """Write a project as a user receives it."""
-    write_texts(folder, emit(graph, vectors_of(graph, batch), TARGET))
+    """Write the drivers as a user receives them."""
+    write_texts(folder, driver_files(graph, vectors_of(graph, batch), TARGET, identifier(graph.name)))
     return folder
 
 
@@ -74,6 +86,6 @@ def system_of(graph: Graph, **options) -> System:
 
     def compute(octets: bytes) -> bytes:
         codes = np.frombuffer(octets, dtype=source.dtype).reshape(1, -1).astype(np.int64)
-        return outputs_of(graph, codes).astype(sink.dtype).tobytes()
+        return outputs_of(graph, from_stream(graph, codes)).astype(sink.dtype).tobytes()
 
     return System(compute, source.elements * source.lane_bits // 8, sink.data_bytes, **options)

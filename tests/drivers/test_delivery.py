@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hbnn_hw.backends.hls import emit
 from hbnn_hw.backends.hls.driver import MOST_VECTOR_BYTES, driver_files
 from hbnn_hw.streams import LANE_WIDTHS, StreamEdge
 from tests.drivers.delivered import network
@@ -37,6 +38,12 @@ def test_drivers_are_complete_and_the_same_every_time():
     c = {f"driver/c/{name}.c" for name in names}
     c |= {f"driver/c/{name}" for name in ("Makefile", "accelerator.h", "network.h")}
     assert set(files) == package | constants | c | {"driver/README.md"}
+
+
+def test_project_has_the_drivers_of_its_top_function():
+    graph = NETWORKS["bytes"]()
+    files = {name: text for name, text in emit(graph, vectors_of(graph), TARGET).items() if "driver/" in name}
+    assert files == driver_files(graph, vectors_of(graph), TARGET, graph.name)
 
 
 def test_text_is_readable():

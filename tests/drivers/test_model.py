@@ -65,12 +65,12 @@ def test_length_starts_nothing_while_halted():
 def test_transfers_end_idle_with_ioc_which_clears_by_writing_one():
     fabric = system()
     fabric.memory[:4] = [1, 2, 3, 4]
-    run(fabric, S2MM, MEMORY + 64, 64)
+    run(fabric, S2MM, MEMORY + 128, 64)
     start(fabric, 1)
     run(fabric, MM2S)
     settle(fabric)
     assert fabric.read_dma(MM2S + SR) == fabric.read_dma(S2MM + SR) == IDLE | IOC
-    assert fabric.memory[64:68].tolist() == [4, 3, 2, 1]
+    assert fabric.memory[128:132].tolist() == [4, 3, 2, 1]
     assert fabric.read_dma(S2MM + LENGTH) == 4  # what arrived, not what was allowed
     fabric.write_dma(S2MM + SR, IOC)
     assert fabric.read_dma(S2MM + SR) == IDLE
@@ -78,7 +78,7 @@ def test_transfers_end_idle_with_ioc_which_clears_by_writing_one():
 
 def test_s2mm_ends_at_tlast_alone():
     fabric = system(fault=Fault.MISSING_TLAST)
-    run(fabric, S2MM, MEMORY + 64, 64)
+    run(fabric, S2MM, MEMORY + 128, 64)
     start(fabric, 1)
     run(fabric, MM2S)
     settle(fabric, 200)
@@ -88,7 +88,7 @@ def test_s2mm_ends_at_tlast_alone():
 
 def test_packet_beyond_length_halts_with_an_internal_error_until_a_reset():
     fabric = system()
-    run(fabric, S2MM, MEMORY + 64, 2)
+    run(fabric, S2MM, MEMORY + 128, 2)
     start(fabric, 1)
     run(fabric, MM2S)
     settle(fabric)
@@ -103,7 +103,7 @@ def test_packet_beyond_length_halts_with_an_internal_error_until_a_reset():
 
 def test_address_without_memory_is_a_decode_error():
     fabric = system()
-    run(fabric, MM2S, MEMORY - 8)
+    run(fabric, MM2S, MEMORY - 128)
     settle(fabric)
     assert fabric.read_dma(MM2S + SR) & DECODE
 
@@ -115,11 +115,11 @@ def test_done_clears_on_read_and_a_start_while_busy_is_remembered():
     assert fabric.read_control(0) == 0
     start(fabric, 1)
     assert fabric.read_control(0) == START
-    run(fabric, S2MM, MEMORY + 64, 64)
+    run(fabric, S2MM, MEMORY + 128, 64)
     run(fabric, MM2S)
     settle(fabric)
     assert fabric.starts == 2
-    run(fabric, S2MM, MEMORY + 64, 64)
+    run(fabric, S2MM, MEMORY + 128, 64)
     run(fabric, MM2S)
     settle(fabric)
     assert fabric.read_control(0) == DONE | AP_IDLE

@@ -92,7 +92,7 @@ FAULTS = {
     Fault.MM2S_DECODE: (errors.DmaDecodeError, "MM2S DMADecErr: .*assign_bd_address"),
     Fault.S2MM_INTERNAL: (
         errors.DmaInternalError,
-        "S2MM DMAIntErr: the packet was longer than the 256 bytes",
+        "S2MM DMAIntErr: the packet was longer than the 512 bytes",
     ),
     Fault.S2MM_SLAVE: (errors.DmaSlaveError, "S2MM DMASlvErr"),
     Fault.S2MM_DECODE: (errors.DmaDecodeError, "S2MM DMADecErr: nothing answers at 0x1"),
@@ -116,7 +116,7 @@ FAULTS = {
     Fault.NOT_A_DMA: (errors.DmaConfigurationError, "no AXI DMA in direct register mode"),
     Fault.NARROW_LENGTH: (
         errors.DmaConfigurationError,
-        "LENGTH keeps 0 of 256 bytes: .*c_sg_length_width 26",
+        "LENGTH keeps 0 of 512 bytes: .*c_sg_length_width 26",
     ),
     Fault.DMA_ABSENT: (errors.DmaConfigurationError, "no AXI DMA answers at this address"),
     Fault.CONTROL_ABSENT: (errors.ControlError, "no accelerator answers at this address"),
@@ -148,8 +148,8 @@ def test_short_last_image_without_tlast_times_out_with_both_causes(bytes_project
 def test_packet_beyond_the_length_is_an_internal_error(bytes_project):
     graph, folder = bytes_project
     system = system_of(graph, fault=Fault.LONG_OUTPUT)
-    system.compute = lambda octets, compute=system.compute: compute(octets) * 6  # 72 bytes for 64
-    with pytest.raises(errors.DmaInternalError, match="longer than the 64 bytes of LENGTH"):
+    system.compute = lambda octets, compute=system.compute: compute(octets) * 11  # 132 bytes for 128
+    with pytest.raises(errors.DmaInternalError, match="longer than the 128 bytes of LENGTH"):
         connect(system, folder, batch=1).infer(random_inputs(graph, 1, 5))
 
 
@@ -350,7 +350,7 @@ def test_linux_reaches_registers_and_memory_through_files(tmp_path):
     assert not (sysfs / "sync_for_cpu").exists()
     second.invalidate()
     assert (sysfs / "sync_for_cpu").read_text() == "1"
-    with pytest.raises(errors.PlatformError, match="8192 bytes, 192 of them are in use, and 9000 more"):
+    with pytest.raises(errors.PlatformError, match="8192 bytes, 256 of them are in use, and 9000 more"):
         platform.allocate(9000)
     with pytest.raises(errors.PlatformError, match=r"cannot open '.*/dev/mem'"):
         platform.registers(0x43C00000, 0x1000)

@@ -68,9 +68,9 @@ def _host_chain(graph: Graph) -> tuple[list[Node], list[Node]]:
     computed: list[Node] = []
     others: list[Node] = []
     value = graph.hardware_output
-    for node in graph.host_nodes:
+    for node in graph.nodes_behind:
         follows = node.inputs == (value,) and not others
-        if follows and isinstance(node.op, Flatten | Unflatten):
+        if follows and isinstance(node.op, Flatten):
             value = node.name  # a change of shape alone: memory keeps the order
         elif follows and isinstance(node.op, Affine | PiecewiseAffine) and not computed:
             computed.append(node)
@@ -113,6 +113,14 @@ def _input_range(graph: Graph) -> tuple[int, int]:
     return element.low, element.high
 
 
+def _image(graph: Graph) -> tuple[int, ...] | None:
+    """Return (rows, columns, channels) of images whose channels the stream has innermost, else None."""
+    for node in graph.nodes:
+        if node.name == graph.hardware_input and isinstance(node.op, Unflatten) and node.op.shape[2] > 1:
+            return node.op.shape
+    return None
+
+
 def _delivered(vectors: VectorSet, image_bytes: int) -> VectorSet:
     return vectors.first(max(1, min(MOST_IMAGES, MOST_VECTOR_BYTES // image_bytes)))
 
@@ -131,6 +139,7 @@ def _network(graph: Graph, target: Target, network: str) -> Values:
         "input_high": high,
         "interval_cycles": sample_interval(graph),
         "clock_ns": target.clock_ns,
+        "image": _image(graph),
         "dma_address": DMA_ADDRESS,
         "control_address": CONTROL_ADDRESS,
         "tail": _tail(graph),
@@ -189,7 +198,7 @@ def _c_files(graph: Graph, document: Values, vectors: VectorSet) -> dict[str, st
     values = document | {
         "input_type": types[0],
         "output_type": types[1],
-        "channels": len(document["tail"]["alpha"]) // document["tail"]["pieces"],
+        "tail_channels": len(document["tail"]["alpha"]) // document["tail"]["pieces"],
         "ten_images_us": ceil(10 * document["interval_cycles"] * document["clock_ns"] / 1000),
         "n_images": vectors.n_images,
         "arrays": _c_arrays(document, vectors, types),

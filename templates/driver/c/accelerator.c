@@ -335,6 +335,16 @@ hbnn_status hbnn_infer(hbnn_accelerator *accelerator, const hbnn_input *images, 
   return status;
 }
 
+void hbnn_arrange(const hbnn_input *image, hbnn_input *arranged) {
+  size_t pixel, channel;
+  for (pixel = 0; pixel < HBNN_INPUT_ELEMENTS / HBNN_IMAGE_CHANNELS; ++pixel) {
+    for (channel = 0; channel < HBNN_IMAGE_CHANNELS; ++channel) {
+      arranged[pixel * HBNN_IMAGE_CHANNELS + channel] =
+          image[channel * (HBNN_INPUT_ELEMENTS / HBNN_IMAGE_CHANNELS) + pixel];
+    }
+  }
+}
+
 hbnn_status hbnn_values(const hbnn_output *outputs, double *values) {
   size_t at;
   if (!HBNN_HOST_COMPLETE) {
@@ -342,14 +352,14 @@ hbnn_status hbnn_values(const hbnn_output *outputs, double *values) {
   }
   for (at = 0; at < HBNN_OUTPUT_ELEMENTS; ++at) {
     const int64_t x = (int64_t)outputs[at] * HBNN_SCALE + HBNN_OFFSET;
-    const size_t channel = at % HBNN_CHANNELS;
+    const size_t channel = at % HBNN_TAIL_CHANNELS;
     size_t piece = 0;
-    while (piece + 1 < HBNN_PIECES && x >= hbnn_knees[piece * HBNN_CHANNELS + channel]) {
+    while (piece + 1 < HBNN_PIECES && x >= hbnn_knees[piece * HBNN_TAIL_CHANNELS + channel]) {
       ++piece;
     }
     /* An integer below 2**24 times a float32 is exact in a double, so a fused multiply-add changes nothing. */
-    values[at] =
-        (double)x * hbnn_alpha[piece * HBNN_CHANNELS + channel] + hbnn_beta[piece * HBNN_CHANNELS + channel];
+    values[at] = (double)x * hbnn_alpha[piece * HBNN_TAIL_CHANNELS + channel] +
+                 hbnn_beta[piece * HBNN_TAIL_CHANNELS + channel];
   }
   return HBNN_OK;
 }

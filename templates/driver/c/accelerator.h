@@ -13,9 +13,9 @@
 
 #include "network.h"
 
-/* Every image's outputs begin at such an address: the DMA has no realignment engine, and a cache line must not
- * be shared with anything else. */
-#define HBNN_ALIGNMENT 64u
+/* Every image's outputs begin at such an address: the widest memory side of the DMA, which has no realignment
+ * engine. It is whole cache lines as well, which must not be shared with anything else. */
+#define HBNN_ALIGNMENT 128u
 #define HBNN_INPUT_BYTES (HBNN_INPUT_ELEMENTS * sizeof(hbnn_input))
 #define HBNN_OUTPUT_BYTES (HBNN_OUTPUT_ELEMENTS * sizeof(hbnn_output))
 #define HBNN_OUTPUT_STRIDE ((HBNN_OUTPUT_BYTES + HBNN_ALIGNMENT - 1u) / HBNN_ALIGNMENT * HBNN_ALIGNMENT)
@@ -96,7 +96,11 @@ hbnn_status hbnn_platform_open(hbnn_platform *platform, hbnn_buffer *source, hbn
 void hbnn_init(hbnn_accelerator *accelerator, const hbnn_platform *platform, hbnn_buffer source, hbnn_buffer sink);
 hbnn_status hbnn_probe(hbnn_accelerator *accelerator);
 
-/* Run any number of images, image after image in both arrays. After a failure the DMA is reset first. */
+/* Bring one image from the network's own order (channels, rows, columns) into the stream's, channels innermost. */
+void hbnn_arrange(const hbnn_input *image, hbnn_input *arranged);
+
+/* Run any number of images in the stream's order, one after the other in both arrays. After a failure the DMA is
+ * reset first. */
 hbnn_status hbnn_infer(hbnn_accelerator *accelerator, const hbnn_input *images, size_t n_images,
                        hbnn_output *outputs);
 

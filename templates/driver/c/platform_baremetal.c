@@ -9,8 +9,8 @@
 
 /* Lines of their own, so that dropping them loses nothing else. */
 static uint8_t source_memory[(HBNN_BATCH * HBNN_INPUT_BYTES + HBNN_ALIGNMENT - 1u) / HBNN_ALIGNMENT * HBNN_ALIGNMENT]
-    __attribute__((aligned(64)));
-static uint8_t sink_memory[HBNN_BATCH * HBNN_OUTPUT_STRIDE] __attribute__((aligned(64)));
+    __attribute__((aligned(128)));
+static uint8_t sink_memory[HBNN_BATCH * HBNN_OUTPUT_STRIDE] __attribute__((aligned(128)));
 
 static uint32_t read_register(void *context, uint32_t address) {
   (void)context;

@@ -16,6 +16,10 @@
 #define HBNN_UDMABUF "udmabuf0"
 #endif
 
+#ifndef HBNN_ROOT
+#define HBNN_ROOT "" /* where the machine's files are, for tests */
+#endif
+
 #define WINDOW 0x1000u /* a page, which holds either block's registers */
 
 static volatile uint32_t *dma_window;
@@ -65,13 +69,13 @@ static void *map(const char *path, size_t size, off_t offset) {
 /* A number of the module's sysfs folder, which older releases named otherwise. */
 static unsigned long long attribute(const char *name) {
   static const char *const folders[] = {"u-dma-buf", "udmabuf"};
-  char path[128];
+  char path[512];
   char text[64] = "0";
   size_t i;
   for (i = 0; i < sizeof folders / sizeof *folders; ++i) {
     FILE *file;
     unsigned long long value = 0;
-    snprintf(path, sizeof path, "/sys/class/%s/" HBNN_UDMABUF "/%s", folders[i], name);
+    snprintf(path, sizeof path, HBNN_ROOT "/sys/class/%s/" HBNN_UDMABUF "/%s", folders[i], name);
     file = fopen(path, "r");
     if (file == NULL) {
       continue;
@@ -94,9 +98,9 @@ hbnn_status hbnn_platform_open(hbnn_platform *platform, hbnn_buffer *source, hbn
   if (address == 0 || attribute("size") < source_size + sink_size) {
     return HBNN_NO_PLATFORM;
   }
-  dma_window = map("/dev/mem", WINDOW, (off_t)HBNN_DMA_ADDRESS);
-  control_window = map("/dev/mem", WINDOW, (off_t)HBNN_CONTROL_ADDRESS);
-  memory = map("/dev/" HBNN_UDMABUF, source_size + sink_size, 0);
+  dma_window = map(HBNN_ROOT "/dev/mem", WINDOW, (off_t)HBNN_DMA_ADDRESS);
+  control_window = map(HBNN_ROOT "/dev/mem", WINDOW, (off_t)HBNN_CONTROL_ADDRESS);
+  memory = map(HBNN_ROOT "/dev/" HBNN_UDMABUF, source_size + sink_size, 0);
   if (dma_window == NULL || control_window == NULL || memory == NULL) {
     return HBNN_NO_PLATFORM;
   }

@@ -6,6 +6,7 @@
  *   test      self-test with the fault
  *   polls     the same on a platform without a clock
  *   values    the network's outputs of the golden images
+ *   arrange   a ramp in the stream's order
  *   recover   self-test with the fault, again without it, again after the bitstream was loaded
  *   stale     self-test on a machine whose cache commands do nothing
  *   shifted   self-test with `images` at another offset
@@ -62,6 +63,19 @@ static void out_of_range(hbnn_accelerator *accelerator) {
   say(accelerator, hbnn_infer(accelerator, images, 0, outputs));
 }
 
+static void print_arranged(void) {
+  static hbnn_input ramp[HBNN_INPUT_ELEMENTS], arranged[HBNN_INPUT_ELEMENTS];
+  size_t at;
+  for (at = 0; at < HBNN_INPUT_ELEMENTS; ++at) {
+    ramp[at] = (hbnn_input)at;
+  }
+  hbnn_arrange(ramp, arranged);
+  for (at = 0; at < HBNN_INPUT_ELEMENTS; ++at) {
+    printf("%d ", (int)arranged[at]);
+  }
+  printf("\n");
+}
+
 int main(int argc, char **argv) {
   static hbnn_accelerator accelerator;
   hbnn_platform platform;
@@ -80,6 +94,10 @@ int main(int argc, char **argv) {
   accelerator.reset_timeout = 1000;
   if (strcmp(mode, "values") == 0) {
     print_values();
+    return 0;
+  }
+  if (strcmp(mode, "arrange") == 0) {
+    print_arranged();
     return 0;
   }
   if (strcmp(mode, "range") == 0) {

@@ -228,7 +228,7 @@ static void write_length(channel *c, uint32_t value) {
   if (c->active) {
     die("LENGTH was written during a transfer");
   }
-  c->length = value & (m.options.injected == NARROW_LENGTH ? 0x7Fu : 0x3FFFFFFu);
+  c->length = value & (m.options.injected == NARROW_LENGTH ? 0xFFu : 0x3FFFFFFu);
   if ((c->status & HALTED) || c->length == 0) {
     return;
   }
@@ -269,8 +269,8 @@ static void write_dma(uint32_t offset, uint32_t value) {
       c->status &= ~(value & (IOC | ERROR_IRQ));
       break;
     case 0x18:
-      if (value % 8u != 0) {
-        die("the DMA has no realignment engine: its addresses are multiples of 8");
+      if (value % 128u != 0) {
+        die("without realignment, addresses are multiples of the memory's width");
       }
       c->address = value;
       break;
@@ -350,7 +350,7 @@ static uint64_t now_us(void *context) {
 
 void model_open(const model_options *options, size_t batch, hbnn_platform *platform, hbnn_buffer *source,
                 hbnn_buffer *sink) {
-  const size_t input = (batch * HBNN_INPUT_BYTES + 63u) / 64u * 64u;
+  const size_t input = (batch * HBNN_INPUT_BYTES + 127u) / 128u * 128u;
   memset(&m, 0, sizeof m);
   m.options = *options;
   halt_all();

@@ -26,7 +26,7 @@ from .platform import Buffer, Platform
 if TYPE_CHECKING:
     from .network import IntArray, RealArray
 
-_ALIGNMENT = 64  # no DMA is built with a realignment engine, and a cache line must not be shared
+_ALIGNMENT = 128  # the widest memory side of the DMA, which has no realignment engine; also whole cache lines
 _UNUSED = 0xA5  # fills the output buffer, so that what never arrived is not mistaken for an old result
 
 
@@ -95,7 +95,8 @@ class Accelerator:
         Parameters
         ----------
         images
-            Integer codes (batch, ...), as many per image as the network has inputs.
+            Integer codes (batch, ...), as many per image as the network has inputs, in the order of the
+            network's own input: for images (channels, rows, columns), flat or not.
 
         Raises
         ------
@@ -104,7 +105,10 @@ class Accelerator:
         DriverError
             Of the kind that fits, if the hardware fails; the next call starts from a reset DMA.
         """
-        codes = self._codes(images)
+        return self._infer(self.network.to_stream(self._codes(images)))
+
+    def _infer(self, codes: IntArray) -> Inference:
+        """Run images that are in the stream's order."""
         begin = self._platform.now()
         parts = [self._run(codes[at : at + self._batch]) for at in range(0, len(codes), self._batch)]
         return Inference(np.concatenate(parts), self._platform.now() - begin)
@@ -119,14 +123,14 @@ class Accelerator:
         return labels
 
     def self_test(self, inputs: IntArray, golden: IntArray) -> Inference:
-        """Run the golden vectors and compare every output.
+        """Run the golden vectors, which are in the stream's order, and compare every output.
 
         Raises
         ------
         SelfTestError
             Naming the first image and element that differ.
         """
-        result = self.infer(inputs)
+        result = self._infer(self._codes(inputs))
         differing = np.argwhere(result.outputs != golden)
         if len(differing):
             image, element = (int(index) for index in differing[0])

@@ -14,7 +14,7 @@ import numpy as np
 from .errors import PlatformError
 from .platform import Buffer, Platform, Registers
 
-_ALIGNMENT = 64  # a cache line on every Zynq, and more than the widest memory port
+_ALIGNMENT = 128  # the widest memory side of an AXI DMA; also whole cache lines
 
 
 def _map(path: Path, size: int, offset: int, flags: int = 0) -> mmap.mmap:

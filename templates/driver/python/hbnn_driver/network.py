@@ -94,6 +94,7 @@ class Network(NamedTuple):
     input_high: int
     interval_cycles: int
     clock_ns: float
+    image: tuple[int, int, int] | None
     dma_address: int
     control_address: int
     tail: Tail
@@ -102,6 +103,17 @@ class Network(NamedTuple):
     def image_seconds(self) -> float:
         """Expected time per image at full throughput [s]."""
         return self.interval_cycles * self.clock_ns * 1e-9
+
+    def to_stream(self, codes: IntArray) -> IntArray:
+        """Bring flat images into the stream's order: of an image's elements, channels become innermost.
+
+        ``image`` is (rows, columns, channels) where that matters, None where the orders are one.
+        """
+        if self.image is None:
+            return codes
+        rows, columns, channels = self.image
+        moved = codes.reshape(-1, channels, rows, columns).transpose(0, 2, 3, 1)
+        return np.ascontiguousarray(moved).reshape(codes.shape)
 
 
 def _tail(document: dict[str, Any]) -> Tail:
@@ -128,8 +140,15 @@ def load_network(folder: Path = PACKAGE) -> Network:
     path = folder / "network.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
+        image = document.pop("image")
         source, sink = Edge(**document.pop("input")), Edge(**document.pop("output"))
-        return Network(input=source, output=sink, tail=_tail(document.pop("tail")), **document)
+        return Network(
+            input=source,
+            output=sink,
+            image=None if image is None else tuple(image),
+            tail=_tail(document.pop("tail")),
+            **document,
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LayoutError(
             f"'{path}' is missing or damaged ({error}); copy the delivered folder again"
@@ -148,7 +167,7 @@ def _read_beats(path: Path, edge: Edge) -> IntArray:
 
 
 def load_vectors(network: Network, folder: Path = PACKAGE) -> tuple[IntArray, IntArray]:
-    """Read the golden vectors: inputs and outputs int64 (images, elements)."""
+    """Read the golden vectors, int64 (images, elements): inputs in the stream's order, and outputs."""
     return (
         _read_beats(folder / "vectors" / "input.dat", network.input),
         _read_beats(folder / "vectors" / "output.dat", network.output),

@@ -31,7 +31,7 @@ class Buffer(ABC):
     @property
     @abstractmethod
     def address(self) -> int:
-        """Physical address, a multiple of 64."""
+        """Physical address, a multiple of 128."""
 
     @property
     @abstractmethod
