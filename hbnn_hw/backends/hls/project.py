@@ -165,6 +165,9 @@ def _sources(values: Values) -> dict[str, str]:
         f"src/layers/{layer['function']}.h": render(f"hls/{layer['op']}.h.j2", layer)
         for layer in values["layers"]
     }
+    for layer in values["layers"]:
+        tables = layer.get("rom_files", {})
+        files |= {f"src/layers/{layer['function']}_{name}": text for name, text in tables.items()}
     files[f"src/{values['network']}.h"] = render("hls/project/network.h.j2", values)
     files[f"src/{values['network']}.cpp"] = render("hls/project/network.cpp.j2", values)
     files["tb/testbench.cpp"] = render("hls/project/testbench.cpp.j2", values)
