@@ -11,6 +11,7 @@ from hbnn_hw.backends.hls.driver import driver_files
 from hbnn_hw.backends.hls.layers import layer_values, op_name
 from hbnn_hw.backends.hls.limits import check_word
 from hbnn_hw.backends.hls.names import identifiers
+from hbnn_hw.backends.hls.scripts import script_files
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph
@@ -26,7 +27,20 @@ from hbnn_hw.target import Target
 from hbnn_hw.templating import render, static_text
 from hbnn_hw.verify.vectors import VectorSet
 
-LIBRARY = ("bits.h", "edges.h", "mvtu.h", "roms.h", "width_converter.h")
+LIBRARY = (
+    "arg_max.h",
+    "bits.h",
+    "edges.h",
+    "elements.h",
+    "lanes.h",
+    "mvtu.h",
+    "numbers.h",
+    "pad.h",
+    "pool.h",
+    "roms.h",
+    "sliding_window.h",
+    "width_converter.h",
+)
 """Static headers that every project carries, beside the tool's own ``axis.h``."""
 
 LAYOUT_FILE = "tb/layout.json"
@@ -151,6 +165,9 @@ def _sources(values: Values) -> dict[str, str]:
         f"src/layers/{layer['function']}.h": render(f"hls/{layer['op']}.h.j2", layer)
         for layer in values["layers"]
     }
+    for layer in values["layers"]:
+        tables = layer.get("rom_files", {})
+        files |= {f"src/layers/{layer['function']}_{name}": text for name, text in tables.items()}
     files[f"src/{values['network']}.h"] = render("hls/project/network.h.j2", values)
     files[f"src/{values['network']}.cpp"] = render("hls/project/network.cpp.j2", values)
     files["tb/testbench.cpp"] = render("hls/project/testbench.cpp.j2", values)
@@ -193,7 +210,7 @@ def emit(
         "tb/input.dat": _beats(input_edge(graph), input_edge(graph).to_beats(vectors.inputs)),
         "tb/output.dat": _beats(output_edge(graph), output_edge(graph).to_beats(vectors.outputs)),
         LAYOUT_FILE: _layout(graph, values),
-        "scripts/hls.tcl": render("vivado/hls.tcl.j2", values),
+        **script_files(values),
         "README.md": render("hls/project/README.md.j2", values),
     }
     files |= driver_files(graph, vectors, target, values["network"])
