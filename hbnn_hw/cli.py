@@ -105,6 +105,9 @@ def export(
     scales: Annotated[ScaleForm, typer.Option(help="Plane scales within that error, or shifts.")] = (
         ScaleForm.INTEGERS
     ),
+    arg_max: Annotated[
+        bool, typer.Option("--arg-max", help="Let the class leave the accelerator, not the scores.")
+    ] = False,
 ) -> None:
     """Write the accelerator of a trained model: IR, HLS project, RTL, golden vectors, report.
 
@@ -128,6 +131,7 @@ def export(
         tool=HlsTool(tool.value),
         scale_error=scale_error,
         scale_form=scales,
+        arg_max=arg_max,
     )
     graph = run(model, output, options, _say)
     _out.print(graph.text(), end="", markup=False)
@@ -154,6 +158,28 @@ def csim(
     result = run_csim(folder, max_images=images, sanitize=sanitize)
     add_results(exported, [result])
     _report_results([result], as_json)
+
+
+@app.command()
+def lint(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Folder written by 'hbnn-hw export', or the hls folder in it."),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Check the exported HLS C++ for what the vendor's tools would refuse; exit 1 if anything is found."""
+    from hbnn_hw.verify.hls_lint import lint as run
+
+    findings = run(folder)
+    if as_json:
+        _print_json({"findings": [finding.document() for finding in findings]})
+    else:
+        for finding in findings:
+            _out.print(finding.text, markup=False)
+        _say(f"{len(findings)} finding{'' if len(findings) == 1 else 's'}")
+    if findings:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -317,6 +343,22 @@ def synth(folder: ExportFolder, as_json: AsJson = False) -> None:
         _print_json(result.document())
     else:
         _out.print(synthesis_text(result, run(exported.graph, target)), end="", markup=False)
+
+
+@app.command()
+def reports(folder: ExportFolder, as_json: AsJson = False) -> None:
+    """Read the reports of Vivado and its HLS tools below DIR/hls and show the estimate beside each result."""
+    from hbnn_hw.estimate import estimate as run
+    from hbnn_hw.exported import open_export, target_of
+    from hbnn_hw.vendor_reports import compare, comparison_text
+
+    exported = open_export(folder)
+    estimated = run(exported.graph, target_of(exported.manifest))
+    result = compare(folder / "hls", exported.graph, estimated)
+    if as_json:
+        _print_json(result.document())
+    else:
+        _out.print(comparison_text(result), end="", markup=False)
 
 
 @app.command()

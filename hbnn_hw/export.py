@@ -23,7 +23,7 @@ from hbnn_hw.folding_file import folding_document
 from hbnn_hw.graph import Graph
 from hbnn_hw.inspection import read_graph
 from hbnn_hw.ops import Mvtu
-from hbnn_hw.passes import FoldingRequest, lower, simplify, split_planes, to_streams
+from hbnn_hw.passes import FoldingRequest, lower, streamed
 from hbnn_hw.planes import decode
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm
 from hbnn_hw.search import Budget, FoldingSearch, SearchGoal, search_text
@@ -66,6 +66,8 @@ class ExportOptions:
         Largest relative error of a plane scale's integer form (dimensionless).
     scale_form
         What plane coefficients may be.
+    arg_max
+        Whether the class leaves the accelerator and not the scores.
     """
 
     backends: frozenset[Backend] | None = None
@@ -75,6 +77,7 @@ class ExportOptions:
     tool: HlsTool = HlsTool.VIVADO_HLS
     scale_error: float = DEFAULT_SCALE_ERROR
     scale_form: ScaleForm = ScaleForm.INTEGERS
+    arg_max: bool = False
 
 
 def golden_vectors(graph: Graph, images: NDArray[np.int64]) -> VectorSet:
@@ -165,6 +168,7 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
         "backends": sorted(backend.value for backend in backends),
         "scale_error": options.scale_error,
         "scales": options.scale_form.value,
+        "arg_max": options.arg_max,
         "vectors": {"real": len(images), "extreme": 2, "random": RANDOM_VECTORS},
         "layers": _layer_documents(graph),
     }
@@ -179,8 +183,8 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
 def _lowered(captured: Graph, options: ExportOptions, progress: Progress) -> Graph:
     """Lower the network with the foldings that are asked for, or with those that a search finds."""
     if options.goal is None:
-        return lower(captured, options.folding)
-    streams = to_streams(split_planes(simplify(captured)))
+        return lower(captured, options.folding, arg_max=options.arg_max)
+    streams = streamed(captured, arg_max=options.arg_max)
     progress("searching foldings")
     search = FoldingSearch(streams, Budget.of(options.target.device), options.folding.layers)
     result = options.goal.search(search)

@@ -10,6 +10,7 @@ from hbnn_hw.errors import FoldingError
 from hbnn_hw.folding import Folding, check_folding, divisors, legal_pe
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
+    ArgMax,
     EncodeBitPlanes,
     HardwareOp,
     Mvtu,
@@ -232,6 +233,8 @@ def _frame_of(graph: Graph, node: Node, lanes: int) -> dict[str, HardwareOp]:
 def _legal_lanes(graph: Graph, node: Node) -> list[int]:
     """Return the lanes that divide all channels of an operator and fit a word, ascending."""
     values = (*graph.input_types(node), graph.types[node.name])
+    if isinstance(node.op, ArgMax):  # one element leaves, whatever comes in a beat
+        values = graph.input_types(node)
     channels = gcd(*(value.shape[-1] for value in values))
     if isinstance(node.op, Pad):
         channels = gcd(channels, *node.op.channels)

@@ -18,6 +18,7 @@ from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
     Add,
+    ArgMax,
     Concat,
     Convolution,
     Decode,
@@ -166,7 +167,7 @@ def _negate(channels: NDArray[np.bool_]) -> Rescale:
 def _kept(streams: _Streams, node: Node, inputs: tuple[str, ...]) -> None:
     """Keep an operator that streams have as it is, giving it the form of element that it reads there."""
     match node.op:
-        case Add() | Rescale() | Threshold() | Pad():
+        case Add() | ArgMax() | Rescale() | Threshold() | Pad():
             inputs = tuple(map(streams.integers, inputs))
         case Concat():
             kept = isinstance(streams.source.types[node.name].element, Planes)

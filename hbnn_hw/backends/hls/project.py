@@ -10,6 +10,7 @@ from hbnn_hw.backends.hls.dialect import AXIS_HEADER, TCL, HlsTool, translate
 from hbnn_hw.backends.hls.layers import layer_values, op_name
 from hbnn_hw.backends.hls.limits import check_word
 from hbnn_hw.backends.hls.names import identifiers
+from hbnn_hw.backends.hls.scripts import script_files
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph
@@ -25,7 +26,20 @@ from hbnn_hw.target import Target
 from hbnn_hw.templating import render, static_text
 from hbnn_hw.verify.vectors import VectorSet
 
-LIBRARY = ("bits.h", "edges.h", "mvtu.h", "roms.h", "width_converter.h")
+LIBRARY = (
+    "arg_max.h",
+    "bits.h",
+    "edges.h",
+    "elements.h",
+    "lanes.h",
+    "mvtu.h",
+    "numbers.h",
+    "pad.h",
+    "pool.h",
+    "roms.h",
+    "sliding_window.h",
+    "width_converter.h",
+)
 """Static headers that every project carries, beside the tool's own ``axis.h``."""
 
 LAYOUT_FILE = "tb/layout.json"
@@ -192,7 +206,7 @@ def emit(
         "tb/input.dat": _beats(input_edge(graph), input_edge(graph).to_beats(vectors.inputs)),
         "tb/output.dat": _beats(output_edge(graph), output_edge(graph).to_beats(vectors.outputs)),
         LAYOUT_FILE: _layout(graph, values),
-        "scripts/hls.tcl": render("vivado/hls.tcl.j2", values),
+        **script_files(values),
         "README.md": render("hls/project/README.md.j2", values),
     }
     return dict(sorted(files.items()))
