@@ -42,7 +42,7 @@ PARTITION_LIMIT = 1024
 RAM_BUFFER_FOLDS = 32
 """Most column folds whose input buffer is in registers anyway; see :mod:`hbnn_hw.backends.hls.mvtu`."""
 
-CONVERTER_LUTS = 100
+CONVERTER_LUTS = 200
 """LUTs that a width converter counts beside its own: each is one more loop, stream and latency to have."""
 
 
