@@ -183,6 +183,31 @@ def lint(
 
 
 @app.command()
+def streams(
+    folder: ExportFolder,
+    images: Annotated[int | None, typer.Option(help="Use the first N golden vectors; 8 by default.")] = None,
+    suggest: Annotated[bool, typer.Option(help="Find depths that the schedule's pace needs, too.")] = False,
+    sanitize: Annotated[
+        bool, typer.Option(help="Compile with address and undefined-behaviour sanitizers.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate the exported HLS C++ with streams that block: deadlocks, FIFO depths, clocks per image."""
+    from hbnn_hw.exported import add_results, open_export
+    from hbnn_hw.verify.fifo import fifo_text, run_fifo_check
+
+    exported = open_export(folder)
+    _say("compiling and running the dataflow processes with bounded streams")
+    report = run_fifo_check(folder, images=images, suggest=suggest, sanitize=sanitize)
+    add_results(exported, [report.result])
+    if as_json:
+        _print_json(report.document())
+        return
+    _report_results([report.result], as_json=False)
+    _out.print(fifo_text(report), end="", markup=False)
+
+
+@app.command()
 def simulate(
     folder: ExportFolder,
     images: Annotated[
