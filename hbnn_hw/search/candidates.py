@@ -193,7 +193,8 @@ def _fits_tools(unit: mvtu_area.Unit, folding: Folding, steps: mvtu_area.Steps, 
     levels = unit.op.thresholds.levels if unit.op.thresholds else 1
     words = (lanes_in * unit.input_planes + unit.mark_bits, folding.pe * unit.output_bits)
     in_registers = steps.column_folds > RAM_BUFFER_FOLDS and not steps.is_regular
-    buffer = steps.column_folds * unit.input_planes if in_registers else 0
+    groups = lanes_in // folding.simd
+    buffer = steps.column_folds * groups * unit.input_planes if in_registers else 0
     return max(words) <= WORD_BITS and max(folding.pe, folding.pe * levels, buffer) <= PARTITION_LIMIT
 
 

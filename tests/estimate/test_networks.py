@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from hbnn_hw.backends.hls import windows
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.estimate import estimate, estimate_text
-from hbnn_hw.estimate.area import QUEUES, area, graph_features, node_features
+from hbnn_hw.estimate.area import QUEUES, area, graph_features, memory, node_features
 from hbnn_hw.estimate.area.memory import fifo, ram
 from hbnn_hw.estimate.area.rescale import dsp_slices, signed_bits
+from hbnn_hw.estimate.area.sliding_window import ring_words
 from hbnn_hw.estimate.energy import FULL_ADDER_PJ, MEMORY_BIT_PJ, operation_energy
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.latency import estimated_latency_cycles, is_exact_for, latency
@@ -116,10 +118,21 @@ def test_widths_of_signed_constants(values, bits):
     assert signed_bits(np.array(values, dtype=np.int64)) == bits
 
 
-def test_memories_are_luts_until_blocks_are_cheaper():
+def test_memories_lie_where_the_hls_back_end_puts_them():
+    assert (memory.LUTRAM_DEPTH, memory.LUTRAM_BITS) == (windows.LUTRAM_DEPTH, windows.LUTRAM_BITS)
+    node = Node("op", SlidingWindow(kernel=(3, 3), stride=(4, 1), block=8, lanes=4), ("x",))
+    graph = Graph("one", "x", TensorType((16, 16, 8), CODES), (node,))
+    values = windows.sliding_window_values(graph, node)
+    assert ring_words(node.op, graph.input_type) == values["ring_beats"]
+    area_of_ring = area_of(node.op, (16, 16, 8), CODES)
+    assert (area_of_ring.bram36 > 0) == (values["ring"].core == "RAM_S2P_BRAM")
+
+
+def test_memories_are_luts_while_they_are_small():
     assert ram(1, 64) == (0.0, 0.0)
     assert ram(32, 6) == (4.0, 0.0)
     assert ram(4096, 32) == (0.0, 4.0)
+    assert ram(128, 400) == (4 * 67 * 4, 0.0)
     # FINN-R: 2 ceil(log2 64) + ceil(64 / 32) ceil(9 / 2).
     assert fifo(64, 9) == (12 + 2 * 5, 0.0)
     assert fifo(8192, 64) == (26.0, 16.0)

@@ -69,8 +69,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ({"fc1": LayerFolding(pe=7)}, "layer 'fc1': PE must divide its 8 rows, not 7; legal values: 1, 2, 4, 8"),
-        ({"fc1": LayerFolding(simd=3)}, "SIMD must divide its 16 columns, not 3; legal values: 1, 2, 4, 8, 16"),
+        (
+            {"fc1": LayerFolding(pe=7)},
+            "layer 'fc1': PE must divide its 8 rows, not 7; legal values: 1, 2, 4, 8",
+        ),
+        (
+            {"fc1": LayerFolding(simd=3)},
+            "SIMD must divide its 16 columns, not 3; legal values: 1, 2, 4, 8, 16",
+        ),
         ({"fc9": LayerFolding(pe=1)}, "there is no layer 'fc9' to fold; the layers are fc1, fc2"),
     ],
 )

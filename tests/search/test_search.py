@@ -75,7 +75,9 @@ def test_two_layers_are_folded_as_cheaply_as_by_trying_everything():
     for target in (6, 12, 24, 48):
         best = min(
             result.needs @ BUDGET.prices()
-            for first, second in product(product(divisors(8), divisors(12)), product(divisors(6), divisors(8)))
+            for first, second in product(
+                product(divisors(8), divisors(12)), product(divisors(6), divisors(8))
+            )
             for result in [every(search, first, second)]
             if result.interval_cycles <= target
         )
@@ -163,7 +165,11 @@ def test_block_ram_is_traded_for_luts_where_it_runs_out():
     [
         ({}, 0, "the target must be at least 1 cycle a sample, not 0"),
         ({}, 2, r"layer 'conv0' takes at least \d+ cycles a sample \(its sliding window included\)"),
-        ({"conv0": LayerFolding(pe=1, simd=1)}, 700, r"'conv0' takes at least \d+ .* as it is folded by hand"),
+        (
+            {"conv0": LayerFolding(pe=1, simd=1)},
+            700,
+            r"'conv0' takes at least \d+ .* as it is folded by hand",
+        ),
         ({"fc1": LayerFolding(pe=5)}, 99999, "PE must divide its 7 rows, not 5; legal values: 1, 7"),
         ({"fc7": LayerFolding(pe=5)}, 99999, "there is no layer 'fc7' to fold; the layers are conv0, conv1"),
     ],
