@@ -306,6 +306,22 @@ def synth(folder: ExportFolder, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def reports(folder: ExportFolder, as_json: AsJson = False) -> None:
+    """Read the reports of Vivado and its HLS tools below DIR/hls and show the estimate beside each result."""
+    from hbnn_hw.estimate import estimate as run
+    from hbnn_hw.exported import open_export, target_of
+    from hbnn_hw.vendor_reports import compare, comparison_text
+
+    exported = open_export(folder)
+    estimated = run(exported.graph, target_of(exported.manifest))
+    result = compare(folder / "hls", exported.graph, estimated)
+    if as_json:
+        _print_json(result.document())
+    else:
+        _out.print(comparison_text(result), end="", markup=False)
+
+
+@app.command()
 def data(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Data set; docs/data.md lists them.")],
     fetch: Annotated[bool, typer.Option("--fetch", help="Run the command and check what came.")] = False,

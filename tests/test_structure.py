@@ -25,6 +25,7 @@ FORBIDDEN = {
     "verify": {"estimate", "report", "nn", "capture"},
     "estimate": {"report", "nn", "capture"},
     "report": {"nn", "capture"},
+    "vendor_reports": {"report", "nn", "capture"},
     "nn": {"capture", "graph", "ops", "passes", "backends", "verify", "estimate", "report"},
     "capture": {"passes", "verify", "estimate", "report"},
 }

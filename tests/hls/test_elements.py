@@ -288,7 +288,7 @@ def test_what_the_kernels_do_not_compute_is_refused():
         ("src/lib/elements.h", ") ^ top;", ");"),
         ("src/lib/elements.h", "x >= knees.at", "x > knees.at"),
         ("src/lib/elements.h", "bits[plane] && present[plane]", "bits[plane]"),
-        ("src/lib/lanes.h", "SIGNED ? 1ULL << (BITS - 1) : 0ULL", "0ULL"),
+        ("src/lib/numbers.h", "SIGNED ? 1ULL << (BITS - 1) : 0ULL", "0ULL"),
     ],
 )
 def test_planted_faults_are_found(file, right, wrong, tmp_path, csim_tools):

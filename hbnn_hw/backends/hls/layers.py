@@ -20,6 +20,13 @@ from hbnn_hw.backends.hls.elements import (
     threshold_values,
 )
 from hbnn_hw.backends.hls.mvtu import mvtu_values
+from hbnn_hw.backends.hls.windows import (
+    pad_planes_values,
+    pad_values,
+    pool_values,
+    sliding_window_values,
+    window_pool_values,
+)
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node, type_text
 from hbnn_hw.ops import (
@@ -32,9 +39,14 @@ from hbnn_hw.ops import (
     Fork,
     HardwareOp,
     Mvtu,
+    Pad,
+    PadPlanes,
+    Pool,
     Rescale,
+    SlidingWindow,
     Threshold,
     WidthConverter,
+    WindowPool,
 )
 from hbnn_hw.streams import beat_bits
 
@@ -70,9 +82,14 @@ LAYER_VALUES: dict[type[HardwareOp], Callable[[Graph, Node], Values]] = {
     EncodeBitPlanes: _encoder_values,
     Fork: fork_values,
     Mvtu: mvtu_values,
+    Pad: pad_values,
+    PadPlanes: pad_planes_values,
+    Pool: pool_values,
     Rescale: rescale_values,
+    SlidingWindow: sliding_window_values,
     Threshold: threshold_values,
     WidthConverter: _converter_values,
+    WindowPool: window_pool_values,
 }
 """What each operator adds to the common values of its layer."""
 

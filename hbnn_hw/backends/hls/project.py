@@ -10,6 +10,7 @@ from hbnn_hw.backends.hls.dialect import AXIS_HEADER, TCL, HlsTool, translate
 from hbnn_hw.backends.hls.layers import layer_values, op_name
 from hbnn_hw.backends.hls.limits import check_word
 from hbnn_hw.backends.hls.names import identifiers
+from hbnn_hw.backends.hls.scripts import script_files
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph
@@ -32,7 +33,11 @@ LIBRARY = (
     "elements.h",
     "lanes.h",
     "mvtu.h",
+    "numbers.h",
+    "pad.h",
+    "pool.h",
     "roms.h",
+    "sliding_window.h",
     "width_converter.h",
 )
 """Static headers that every project carries, beside the tool's own ``axis.h``."""
@@ -201,7 +206,7 @@ def emit(
         "tb/input.dat": _beats(input_edge(graph), input_edge(graph).to_beats(vectors.inputs)),
         "tb/output.dat": _beats(output_edge(graph), output_edge(graph).to_beats(vectors.outputs)),
         LAYOUT_FILE: _layout(graph, values),
-        "scripts/hls.tcl": render("vivado/hls.tcl.j2", values),
+        **script_files(values),
         "README.md": render("hls/project/README.md.j2", values),
     }
     return dict(sorted(files.items()))

@@ -3,7 +3,7 @@
 #ifndef HBNN_ARG_MAX_H
 #define HBNN_ARG_MAX_H
 
-#include "lanes.h"
+#include "numbers.h"
 #include <hls_stream.h>
 
 namespace hbnn {
@@ -23,7 +23,7 @@ void arg_max(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
 #pragma HLS LOOP_FLATTEN
 #pragma HLS PIPELINE II=1 enable_flush
       HBNN_COUNT_STEP(Layer::INDEX);
-      typename RomWord<Layer::SOURCE_BITS>::type scores[Layer::LANES];
+      typename ElementOf<Layer::SOURCE_BITS>::type scores[Layer::LANES];
 #pragma HLS ARRAY_PARTITION variable=scores complete
       split_lanes<Layer::LANES, Layer::SOURCE_BITS>(source.read(), scores);
       key_t largest = 0;

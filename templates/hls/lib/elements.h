@@ -4,7 +4,7 @@
 #ifndef HBNN_ELEMENTS_H
 #define HBNN_ELEMENTS_H
 
-#include "lanes.h"
+#include "numbers.h"
 #include "roms.h"
 #include <hls_stream.h>
 
@@ -18,17 +18,17 @@ void threshold(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
                const Table &thresholds, const Masks &masks) {
 #pragma HLS INLINE
   const ap_uint<Layer::SOURCE_BITS> top = Layer::SOURCE_SIGNED ? 1ULL << (Layer::SOURCE_BITS - 1) : 0ULL;
-  ap_uint<BitsFor<Layer::FOLDS - 1>::value> fold = 0;
-  ap_uint<BitsFor<Layer::MASK_PERIOD - 1>::value> place = 0;
+  typename Counter<Layer::FOLDS - 1>::type fold = 0;
+  typename Counter<Layer::MASK_PERIOD - 1>::type place = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {
 #pragma HLS LOOP_FLATTEN
 #pragma HLS PIPELINE II=1 enable_flush
       HBNN_COUNT_STEP(Layer::INDEX);
-      typename RomWord<Layer::SOURCE_BITS>::type x[Layer::LANES];
+      typename ElementOf<Layer::SOURCE_BITS>::type x[Layer::LANES];
 #pragma HLS ARRAY_PARTITION variable=x complete
-      typename RomWord<Layer::RESULT_BITS>::type codes[Layer::LANES];
+      typename ElementOf<Layer::RESULT_BITS>::type codes[Layer::LANES];
 #pragma HLS ARRAY_PARTITION variable=codes complete
       split_lanes<Layer::LANES, Layer::SOURCE_BITS>(source.read(), x);
       for (unsigned lane = 0; lane < Layer::LANES; ++lane) {
@@ -51,16 +51,16 @@ void rescale(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
              hls::stream<ap_uint<Layer::LANES * Layer::RESULT_BITS> > &sink, unsigned images,
              const Multipliers &multipliers, const Offsets &offsets, const Knees &knees) {
 #pragma HLS INLINE
-  ap_uint<BitsFor<Layer::FOLDS - 1>::value> fold = 0;
+  typename Counter<Layer::FOLDS - 1>::type fold = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {
 #pragma HLS LOOP_FLATTEN
 #pragma HLS PIPELINE II=1 enable_flush
       HBNN_COUNT_STEP(Layer::INDEX);
-      typename RomWord<Layer::SOURCE_BITS>::type elements[Layer::LANES];
+      typename ElementOf<Layer::SOURCE_BITS>::type elements[Layer::LANES];
 #pragma HLS ARRAY_PARTITION variable=elements complete
-      typename RomWord<Layer::RESULT_BITS>::type results[Layer::LANES];
+      typename ElementOf<Layer::RESULT_BITS>::type results[Layer::LANES];
 #pragma HLS ARRAY_PARTITION variable=results complete
       split_lanes<Layer::LANES, Layer::SOURCE_BITS>(source.read(), elements);
       for (unsigned lane = 0; lane < Layer::LANES; ++lane) {
@@ -109,17 +109,17 @@ void decode(hls::stream<ap_uint<Layer::LANES * Layer::PLANES> > &source,
             hls::stream<ap_uint<Layer::LANES * Layer::RESULT_BITS> > &sink, unsigned images,
             const Constants<Layer::PLANES> &scales, const Masks &masks) {
 #pragma HLS INLINE
-  ap_uint<BitsFor<Layer::MASK_PERIOD - 1>::value> place = 0;
+  typename Counter<Layer::MASK_PERIOD - 1>::type place = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {
 #pragma HLS LOOP_FLATTEN
 #pragma HLS PIPELINE II=1 enable_flush
       HBNN_COUNT_STEP(Layer::INDEX);
-      typename RomWord<Layer::PLANES>::type bits[Layer::LANES], present[Layer::LANES];
+      typename ElementOf<Layer::PLANES>::type bits[Layer::LANES], present[Layer::LANES];
 #pragma HLS ARRAY_PARTITION variable=bits complete
 #pragma HLS ARRAY_PARTITION variable=present complete
-      typename RomWord<Layer::RESULT_BITS>::type results[Layer::LANES];
+      typename ElementOf<Layer::RESULT_BITS>::type results[Layer::LANES];
 #pragma HLS ARRAY_PARTITION variable=results complete
       split_lanes<Layer::LANES, Layer::PLANES>(source.read(), bits);
       split_lanes<Layer::LANES, Layer::PLANES>(masks.at(0, place), present);

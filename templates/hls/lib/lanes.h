@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Beats as elements: element i of a beat is its bits [i * BITS, (i + 1) * BITS).
-//
-// Wiring in hardware. C simulation takes beats apart by 64-bit words, because slices of wide ap_uint are slow.
+// Counters, and the elements of a beat one by one.
 #ifndef HBNN_LANES_H
 #define HBNN_LANES_H
 
@@ -9,135 +7,153 @@
 
 namespace hbnn {
 
-// An integer inside an operator: exactly as wide as it has to be in hardware, plain in C simulation.
-template <unsigned BITS>
-struct Number {
+// A counter of 0 ... LARGEST: as wide as it has to be in hardware, a plain integer in C simulation.
+template <unsigned LARGEST>
+struct Counter {
 #if HBNN_NATIVE_WORDS
-  typedef long long type;
+  typedef unsigned type;
 #else
-  typedef ap_int<BITS> type;
+  typedef ap_uint<BitsFor<LARGEST>::value> type;
 #endif
 };
 
-// The integer that an element of BITS bits holds, two's complement if SIGNED, in WIDE bits.
-template <unsigned BITS, bool SIGNED, unsigned WIDE>
-typename Number<WIDE>::type number_of(const typename RomWord<BITS>::type &element) {
-#pragma HLS INLINE
+// One element of up to 64 bits outside its beat.
+template <unsigned BITS>
+struct ElementOf {
 #if HBNN_NATIVE_WORDS
-  const unsigned long long sign = SIGNED ? 1ULL << (BITS - 1) : 0ULL;
-  return static_cast<long long>((static_cast<unsigned long long>(element) ^ sign) - sign);
+  typedef unsigned long long type;
 #else
-  const ap_int<BITS> in_complement = element;
-  return SIGNED ? ap_int<WIDE>(in_complement) : ap_int<WIDE>(element);
+  typedef ap_uint<BITS> type;
 #endif
-}
+};
 
-// The element of BITS bits that holds an integer: its lowest bits.
-template <unsigned BITS, class Integer>
-typename RomWord<BITS>::type element_of(const Integer &number) {
-#pragma HLS INLINE
 #if HBNN_NATIVE_WORDS
-  typedef typename RomWord<BITS>::type element_t;
-  return static_cast<element_t>(static_cast<unsigned long long>(number) & (~0ULL >> (64 - BITS)));
-#else
-  return ap_uint<BITS>(number);
-#endif
-}
+// C simulation: a beat as 64-bit words, from which fields of up to 64 bits are cut without bit references.
+template <unsigned BITS>
+struct NativeWords {
+  static const unsigned WORDS = (BITS + 63) / 64;
+  unsigned long long words[WORDS];
 
-// Take a beat apart.
+  NativeWords() {
+    for (unsigned word = 0; word < WORDS; ++word) {
+      words[word] = 0;
+    }
+  }
+  explicit NativeWords(ap_uint<BITS> beat) {
+    for (unsigned word = 0; word < WORDS; ++word) {
+      words[word] = beat.to_uint64();
+      if (WORDS > 1) {
+        beat >>= 64;
+      }
+    }
+  }
+  ap_uint<BITS> beat() const {
+    ap_uint<BITS> joined = words[WORDS - 1];
+    for (unsigned word = WORDS - 1; word > 0; --word) {
+      joined <<= 64;
+      joined |= ap_uint<BITS>(words[word - 1]);
+    }
+    return joined;
+  }
+  unsigned long long field(unsigned at, unsigned bits) const {
+    const unsigned word = at / 64, low = at % 64;
+    unsigned long long value = words[word] >> low;
+    if (low + bits > 64) {
+      value |= words[word + 1] << (64 - low);
+    }
+    return value & (~0ULL >> (64 - bits));
+  }
+  // Bits that are 0 so far.
+  void set_field(unsigned at, unsigned bits, unsigned long long value) {
+    const unsigned word = at / 64, low = at % 64;
+    words[word] |= value << low;
+    if (low + bits > 64) {
+      words[word + 1] |= value >> (64 - low);
+    }
+  }
+};
+#endif
+
+// Element i of a beat is in bits [i * BITS, (i + 1) * BITS).
 template <unsigned LANES, unsigned BITS>
-void split_lanes(const ap_uint<LANES * BITS> &beat, typename RomWord<BITS>::type elements[LANES]) {
+void split_lanes(const ap_uint<LANES * BITS> &beat, typename ElementOf<BITS>::type elements[LANES]) {
 #pragma HLS INLINE
 #if HBNN_NATIVE_WORDS
-  const unsigned n_words = (LANES * BITS + 63) / 64;
-  unsigned long long words[n_words];
-  ap_uint<LANES *BITS> rest = beat;
-  for (unsigned word = 0; word < n_words; ++word) {
-    words[word] = rest.to_uint64();
-    if (n_words > 1) {
-      rest >>= 64;
-    }
-  }
-  for (unsigned lane = 0; lane < LANES; ++lane) {
-    const unsigned word = lane * BITS / 64, at = lane * BITS % 64;
-    unsigned long long bits = words[word] >> at;
-    if (at + BITS > 64) {
-      bits |= words[word + 1] << (64 - at);
-    }
-    elements[lane] = element_of<BITS>(bits);
-  }
-#else
+  const NativeWords<LANES * BITS> words(beat);
+#endif
   for (unsigned lane = 0; lane < LANES; ++lane) {
 #pragma HLS UNROLL
+#if HBNN_NATIVE_WORDS
+    elements[lane] = words.field(lane * BITS, BITS);
+#else
     elements[lane] = beat.range((lane + 1) * BITS - 1, lane * BITS);
-  }
 #endif
+  }
 }
 
-// Put a beat together.
 template <unsigned LANES, unsigned BITS>
-ap_uint<LANES * BITS> join_lanes(const typename RomWord<BITS>::type elements[LANES]) {
+ap_uint<LANES * BITS> join_lanes(const typename ElementOf<BITS>::type elements[LANES]) {
 #pragma HLS INLINE
-  ap_uint<LANES *BITS> beat = 0;
 #if HBNN_NATIVE_WORDS
-  const unsigned n_words = (LANES * BITS + 63) / 64;
-  unsigned long long words[n_words] = {0};
+  NativeWords<LANES * BITS> words;
   for (unsigned lane = 0; lane < LANES; ++lane) {
-    const unsigned word = lane * BITS / 64, at = lane * BITS % 64;
-    const unsigned long long bits = elements[lane];
-    words[word] |= bits << at;
-    if (at + BITS > 64) {
-      words[word + 1] |= bits >> (64 - at);
-    }
+    words.set_field(lane * BITS, BITS, elements[lane]);
   }
-  for (unsigned word = n_words; word > 0; --word) {
-    if (n_words > 1) {
-      beat <<= 64;
-    }
-    beat |= ap_uint<LANES * BITS>(words[word - 1]);
-  }
+  return words.beat();
 #else
+  ap_uint<LANES * BITS> beat = 0;
   for (unsigned lane = 0; lane < LANES; ++lane) {
 #pragma HLS UNROLL
     beat.range((lane + 1) * BITS - 1, lane * BITS) = elements[lane];
   }
-#endif
   return beat;
+#endif
 }
 
-// A beat of elements of FROM bits as one of elements of TO bits, with their signs or zeros in front.
-template <unsigned LANES, unsigned FROM, bool SIGNED, unsigned TO>
-ap_uint<LANES * TO> extend_lanes(const ap_uint<LANES * FROM> &beat) {
+// One element at a larger width: two's complement if SIGNED, else plain.
+template <unsigned FROM, unsigned TO, bool SIGNED>
+typename ElementOf<TO>::type extended_element(const typename ElementOf<FROM>::type &element) {
 #pragma HLS INLINE
-  typename RomWord<FROM>::type narrow[LANES];
+#if HBNN_NATIVE_WORDS
+  const unsigned long long sign = 1ULL << (FROM - 1);
+  return SIGNED ? ((element ^ sign) - sign) & (~0ULL >> (64 - TO)) : element;
+#else
+  const ap_int<TO> from_signed = ap_int<FROM>(element);
+  return SIGNED ? ap_uint<TO>(from_signed) : ap_uint<TO>(element);
+#endif
+}
+
+// All elements of a beat at a larger width.
+template <unsigned LANES, unsigned FROM, unsigned TO, bool SIGNED>
+ap_uint<LANES * TO> extended_lanes(const ap_uint<LANES * FROM> &beat) {
+#pragma HLS INLINE
+  if (FROM == TO) {
+    return ap_uint<LANES * TO>(beat);
+  }
+  typename ElementOf<FROM>::type narrow[LANES];
+  typename ElementOf<TO>::type wide[LANES];
 #pragma HLS ARRAY_PARTITION variable=narrow complete
-  typename RomWord<TO>::type wide[LANES];
 #pragma HLS ARRAY_PARTITION variable=wide complete
   split_lanes<LANES, FROM>(beat, narrow);
   for (unsigned lane = 0; lane < LANES; ++lane) {
 #pragma HLS UNROLL
-    wide[lane] = element_of<TO>(number_of<FROM, SIGNED, TO + 1>(narrow[lane]));
+    wide[lane] = extended_element<FROM, TO, SIGNED>(narrow[lane]);
   }
   return join_lanes<LANES, TO>(wide);
 }
 
-// Constants by lane, channel fold and index: two's complement words, read as numbers.
-template <unsigned BITS, unsigned LANES, unsigned FOLDS, unsigned COUNT>
-struct NumberRom {
-  typename RomWord<BITS>::type words[LANES][FOLDS][COUNT];
-  typename Number<BITS>::type at(unsigned lane, unsigned fold, unsigned index) const {
+// The same element in every lane.
+template <unsigned LANES, unsigned BITS>
+ap_uint<LANES * BITS> repeated_element(unsigned long long element) {
 #pragma HLS INLINE
-    return number_of<BITS, true, BITS>(words[lane][fold][index]);
+  typename ElementOf<BITS>::type elements[LANES];
+#pragma HLS ARRAY_PARTITION variable=elements complete
+  for (unsigned lane = 0; lane < LANES; ++lane) {
+#pragma HLS UNROLL
+    elements[lane] = element;
   }
-};
-
-// No constants: what a NumberRom of none would be.
-struct NoNumbers {
-  int at(unsigned, unsigned, unsigned) const {
-#pragma HLS INLINE
-    return 0;
-  }
-};
+  return join_lanes<LANES, BITS>(elements);
+}
 
 }  // namespace hbnn
 
