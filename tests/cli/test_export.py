@@ -57,6 +57,19 @@ def test_csim_equals_golden_and_says_how_much_was_compared(hbnn, exported, tmp_p
     assert str(result["bits"]) in page.replace(",", "").replace("\u202f", "")
 
 
+@pytest.mark.hls
+def test_streams_reports_depths_and_clocks(hbnn, exported, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "out")
+    done = hbnn("streams", folder, "--images", "4", "--suggest")
+    assert done.code == 0, done.err
+    assert "stream" in done.out
+    assert "needed" in done.out
+    (result,) = json.loads((folder / "verification.json").read_bytes())
+    assert (result["level"], result["images"]) == ("bounded streams", 4)
+    assert result["interval_cycles"] == result["predicted_interval_cycles"]
+    assert "bounded streams" in (folder / "report.html").read_text()
+
+
 @pytest.mark.cosim
 def test_simulate_equals_golden_at_full_rate_and_under_stalls(hbnn, exported, tmp_path):
     folder = shutil.copytree(exported, tmp_path / "out")

@@ -1,7 +1,7 @@
 """Many generated layers in one C++ program, each held against its operator: beats, reads and steps.
 
-Unlike a whole network, a layer alone may have any element type, width and number of lanes at its ends, and its
-program can tell how much was read when each beat was written.
+Unlike a whole network, a layer alone may have any element type, width and number of lanes at its ends, and
+its program can tell how much was read when each beat was written.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ struct stream {
 #endif
 """
 
-PREFIX = '#define AP_INT_MAX_W 4096\n#include <ap_int.h>\n#include "hls_stream.h"\n#include <fstream>\n#include <string>\n'
+PREFIX = "#define AP_INT_MAX_W 4096\n" + "".join(
+    f"#include <{name}>\n" for name in ("ap_int.h", "hls_stream.h", "fstream", "string")
+)
 
 BENCH = """
 unsigned long long total_reads;

@@ -15,38 +15,93 @@ LIBRARY = template_root() / "hls" / "lib"
 
 STRICT = ("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-isystem")
 
-POPCOUNTS = """
+WORDS = """
 #include "bits.h"
 #include <cstdio>
 
-// Both branches against a loop over single bits; every value of narrow words, random ones of wide words.
+static unsigned long long state = 1;
+
+// Dense, sparse and random words in turn.
 template <int BITS>
-unsigned check(unsigned long long &state) {
+ap_uint<BITS> random_word(unsigned turn) {
+  ap_uint<BITS> x = turn;
+  for (int at = 0; BITS > 12 && at < BITS; at += 16) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    const unsigned part = unsigned(state >> 40) | (turn % 3 == 1 ? 0xffffu : 0u);
+    const int high = at + 15 < BITS ? at + 15 : BITS - 1;
+    x.range(high, at) = turn % 3 == 2 ? 0u : part & 0xffffu;
+  }
+  return x;
+}
+
+template <int BITS>
+typename hbnn::LaneWord<BITS>::type lanes(const ap_uint<BITS> &word) {
+#if HBNN_NATIVE_WORDS
+  return hbnn::parts_of<BITS>(word);
+#else
+  return word;
+#endif
+}
+
+template <int BITS>
+ap_uint<BITS> word(const typename hbnn::LaneWord<BITS>::type &lanes) {
+#if HBNN_NATIVE_WORDS
+  return hbnn::word_of<BITS>(lanes);
+#else
+  return lanes;
+#endif
+}
+
+// Everything against loops over single bits.
+template <int BITS>
+unsigned check() {
   unsigned wrong = 0;
-  const unsigned n = BITS <= 12 ? 1u << BITS : 300u;
-  for (unsigned i = 0; i < n; ++i) {
-    ap_uint<BITS> x = i;
-    if (BITS > 12) {
-      for (int at = 0; at < BITS; at += 16) {
-        state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-        // Dense, sparse and random words.
-        const unsigned part = unsigned(state >> 40) | (i % 3 == 1 ? 0xffffu : 0u);
-        const int high = at + 15 < BITS ? at + 15 : BITS - 1;
-        x.range(high, at) = i % 3 == 2 ? 0u : part & 0xffffu;
-      }
+  for (unsigned turn = 0; turn < (BITS <= 6 ? 1u << BITS : 60u); ++turn) {
+    const ap_uint<BITS> x = random_word<BITS>(turn), w = random_word<BITS>(turn / 3);
+    const ap_uint<BITS> m = random_word<BITS>(turn / 2), all = ~ap_uint<BITS>(0);
+    unsigned ones = 0, equal = 0, differ = 0, present = 0;
+    for (int bit = 0; bit < BITS; ++bit) {
+      ones += x[bit] == 1;
+      equal += m[bit] == 1 && x[bit] == w[bit];
+      differ += m[bit] == 1 && x[bit] != w[bit];
+      present += m[bit] == 1;
     }
-    unsigned count = 0;
-    for (int bit = 0; bit < BITS; ++bit) count += x[bit] == 1;
-    wrong += hbnn::PopcountTree<BITS>::of(x) != count;
-    wrong += hbnn::popcount_words<BITS>(x) != count;
+    typedef hbnn::Agreement<BITS> agreement;
+    wrong += hbnn::PopcountTree<BITS>::of(x) != ones;
+    wrong += word<BITS>(lanes<BITS>(x)) != x;
+    wrong += agreement::in(lanes<BITS>(x), lanes<BITS>(w), lanes<BITS>(m), false, false) != equal;
+    wrong += agreement::in(lanes<BITS>(x), lanes<BITS>(w), lanes<BITS>(m), true, false) != differ;
+    wrong += agreement::in(lanes<BITS>(x), lanes<BITS>(w), lanes<BITS>(m), false, true) != present;
+    wrong += agreement::in(lanes<BITS>(x), lanes<BITS>(w), lanes<BITS>(all), false, true) != BITS;
+    const int cut = (BITS + 1) / 2, at = turn % (BITS - cut + 1);
+    const ap_uint<cut> middle = word<cut>(hbnn::bits_of<BITS, cut>(lanes<BITS>(x), at));
+    wrong += middle != ap_uint<cut>(x.range(at + cut - 1, at));
   }
   if (wrong) std::printf("width %d: %u wrong\\n", BITS, wrong);
   return wrong;
 }
 
-int main() {
-  unsigned long long state = 1;
+template <unsigned GROUPS, unsigned LANES, unsigned PLANES, bool TOP_INVERTED>
+unsigned split() {
+  const unsigned BITS = GROUPS * LANES * PLANES + 1;
   unsigned wrong = 0;
+  for (unsigned turn = 0; turn < 9; ++turn) {
+    const ap_uint<BITS> beat = random_word<BITS>(turn);
+    typename hbnn::LaneWord<LANES>::type words[GROUPS * PLANES];
+    hbnn::split_planes<BITS, GROUPS, LANES, PLANES, TOP_INVERTED>(beat, words);
+    for (unsigned i = 0; i < GROUPS * LANES * PLANES; ++i) {
+      const unsigned plane = i % PLANES, lane = i / PLANES % LANES, group = i / PLANES / LANES;
+      const bool expected = (beat[i] == 1) != (TOP_INVERTED && plane == PLANES - 1);
+      wrong += (word<LANES>(words[group * PLANES + plane])[lane] == 1) != expected;
+    }
+  }
+  if (wrong) std::printf("split %u %u %u: %u wrong\\n", GROUPS, LANES, PLANES, wrong);
+  return wrong;
+}
+
+int main() {
+  unsigned wrong = split<1, 7, 1, false>() + split<2, 3, 4, true>();
+  wrong += split<3, 65, 2, true>() + split<1, 130, 3, false>();
 CHECKS
   return wrong != 0;
 }
@@ -59,14 +114,14 @@ def _compile(compiler, source, *arguments):
     assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
-def test_popcount_branches_agree(tmp_path, compiler):
-    widths = [*range(1, 13), 16, 31, 32, 33, 63, 64, 65, 100, 128, 200]
-    source = tmp_path / "popcounts.cpp"
-    source.write_text(
-        POPCOUNTS.replace("CHECKS", "\n".join(f"  wrong += check<{width}>(state);" for width in widths))
-    )
-    _compile(compiler, source, "-O0", "-I", LIBRARY, "-o", tmp_path / "popcounts")
-    outcome = subprocess.run([tmp_path / "popcounts"], capture_output=True, text=True)
+@pytest.mark.parametrize("branches", [(), ("-DHBNN_SYNTHESIS_BRANCHES",)], ids=["native", "synthesis"])
+def test_words_are_their_bits(branches, tmp_path, compiler):
+    """What the layers do with words, in both branches: equal by being equal to loops over bits."""
+    source = tmp_path / "words.cpp"
+    widths = [1, 2, 3, 4, 5, 6, 7, 11, 31, 33, 64, 65, 128, 200]
+    source.write_text(WORDS.replace("CHECKS", "\n".join(f"  wrong += check<{width}>();" for width in widths)))
+    _compile(compiler, source, "-O0", *branches, "-I", LIBRARY, "-o", tmp_path / "words")
+    outcome = subprocess.run([tmp_path / "words"], capture_output=True, text=True)
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
 
 

@@ -8,16 +8,32 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from hbnn_hw.backends.hls import HlsTool
+from hbnn_hw.backends.hls.layers import layer_values
+from hbnn_hw.backends.hls.windows import Buffer, place_buffer, ring_distance
+from hbnn_hw.errors import FoldingError, GraphError
 from hbnn_hw.folding import divisors
-from hbnn_hw.ops import Pad, PadPlanes, Pool, PoolKind, SlidingWindow, WindowPool
-from hbnn_hw.types import Bordered, Integers, Planes, TensorType
-from hbnn_hw.verify.csim import SANITIZERS
+from hbnn_hw.graph import Graph, Node
+from hbnn_hw.ops import (
+    EncodeBitPlanes,
+    Pad,
+    PadPlanes,
+    Pool,
+    PoolKind,
+    SlidingWindow,
+    WidthConverter,
+    WindowPool,
+)
+from hbnn_hw.ops.base import Tensor
+from hbnn_hw.streams import sample_interval
+from hbnn_hw.types import Bordered, Integers, PlaneMask, Planes, TensorType
+from hbnn_hw.verify.csim import SANITIZERS, run_csim
 from hbnn_hw.windows import span
 from tests.hls.layer_bench import BRANCHES, Layer, LayerBench
+from tests.hls.networks import export
 
 pytestmark = pytest.mark.hls
 
-# Each example is a compilation of a dozen layers; a smaller one of the same kind tells no more than the message.
+# Each example is a compilation of a dozen layers; a smaller one would tell no more than the message does.
 FEW = settings(
     max_examples=3,
     deadline=None,
@@ -207,3 +223,153 @@ NAMED = {
 )
 def test_named_layers(bench, flags, tool):
     bench.check(list(NAMED.values()), *flags, tool=tool)
+
+
+# --- whole accelerators
+
+
+def chain(name, element, shape, *ops):
+    """A network of operators one behind the other."""
+    names = ["x", *(f"unit{index}" for index in range(len(ops)))]
+    nodes = tuple(
+        Node(after, op, (before,)) for before, after, op in zip(names, names[1:], ops, strict=False)
+    )
+    graph = Graph(name, "x", TensorType(shape, element), nodes)
+    graph.check()
+    return graph
+
+
+def sliding(kernel, stride=(1, 1), dilation=(1, 1), *, block, lanes):
+    return SlidingWindow(kernel=kernel, stride=stride, dilation=dilation, block=block, lanes=lanes)
+
+
+def maximum(kernel, *, lanes):
+    return Pool(kind=PoolKind.MAX, kernel=kernel, stride=kernel, lanes=lanes)
+
+
+CHAINS = {
+    "frame_of_nothing": lambda: chain(
+        "nothing",
+        Integers(0, 7),
+        (5, 4, 6),
+        EncodeBitPlanes(n_bits=3, lanes=2),
+        PadPlanes(padding=(1, 1, 1, 1), lanes=2),
+        sliding((3, 3), (2, 2), block=2, lanes=2),
+        WindowPool(kind=PoolKind.MAX, window=9, block=2, smallest=np.arange(6) < 3, lanes=2),
+        maximum((2, 1), lanes=2),
+    ),
+    "frame_of_a_code": lambda: chain(
+        "code",
+        Integers(0, 3),
+        (3, 7, 4),
+        EncodeBitPlanes(n_bits=2, lanes=4),
+        maximum((1, 2), lanes=4),
+        WidthConverter(lanes_from=4, lanes_to=2),
+        PadPlanes(padding=(2, 0, 0, 1), frame=(0, 1), lanes=2),
+        sliding((2, 2), (1, 2), (3, 1), block=4, lanes=2),
+    ),
+    "numbers": lambda: chain(
+        "numbers",
+        Integers(-100, 100),
+        (6, 5, 2),
+        Pad(padding=(0, 1, 1, 0), channels=(2, 0), value=-101, lanes=2),
+        sliding((2, 3), (1, 1), block=2, lanes=2),
+        WindowPool(kind=PoolKind.SUM, window=6, block=2, lanes=2),
+        Pool(kind=PoolKind.SUM, kernel=(2, 2), stride=(2, 2), lanes=2),
+        Pool(kind=PoolKind.MAX, kernel=(3, 2), stride=(3, 2), smallest=np.array([1, 0, 0, 1]) == 1, lanes=2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_accelerators_of_windows_equal_golden(name, tmp_path, csim_tools):
+    graph = CHAINS[name]()
+    result = run_csim(export(tmp_path, graph), tools=csim_tools)
+    assert result.images == 8
+    assert result.interval_cycles == sample_interval(graph)
+
+
+# --- memories and refusals
+
+
+def values(layer):
+    return layer_values(layer.graph, layer.graph.nodes[0], 0, "layer")
+
+
+@settings(deadline=None)
+@given(sliding_windows())
+def test_the_ring_is_read_no_sooner_than_it_says(layer):
+    """Every read of every row of places against the step that put the beat in."""
+    op, source = layer.op, layer.source
+    row, fill = op.row_beats(source), op.spans[0] * op.row_beats(source)
+    numbers = TensorType(source.shape, Integers(0, source.n_elements))
+    positions = np.arange(source.n_elements).reshape(1, *source.shape)
+    shown = op.compute(Tensor(numbers, positions)).reshape(op.sides(source)[0], -1, op.lanes)
+    at = shown[:, :, 0] // op.lanes
+    per_row = max(op.place_row_beats(source), op.stride[0] * row)
+    read_at = fill + np.arange(len(at))[:, np.newaxis] * per_row + np.arange(at.shape[1])
+    place_rows, within = np.divmod(np.arange(source.n_elements // op.lanes) - fill, op.stride[0] * row)
+    put_at = np.where(place_rows < 0, np.arange(len(place_rows)), fill + place_rows * per_row + within)
+    assert ring_distance(op, source) == (read_at - put_at[at]).min() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "buffer", "core"),
+    [
+        ("window_of_65_bits", "ring", None),
+        ("window_of_lut_ram", "ring", "RAM_S2P_LUTRAM"),
+        ("window_of_block_ram", "ring", "RAM_S2P_BRAM"),
+        ("pixel_of_results", "pixel", "RAM_S2P_LUTRAM"),
+        ("long_row_of_results", "row", "RAM_S2P_LUTRAM"),
+        ("or", "row", None),
+    ],
+)
+def test_buffers_go_to_the_memory_of_their_size(name, buffer, core):
+    assert values(NAMED[name])[buffer].core == core
+
+
+def test_a_buffer_that_is_read_at_once_stays_in_registers_as_far_as_the_tools_allow():
+    assert place_buffer("x", "ring", depth=1024, bits=1, distance=7) == Buffer(None, 7)
+    assert place_buffer("x", "ring", depth=1025, bits=9, distance=8) == Buffer("RAM_S2P_BRAM", 8)
+    with pytest.raises(FoldingError, match="layer 'x': the ring must have at most 1024 elements"):
+        place_buffer("x", "ring", depth=1025, bits=1, distance=7)
+
+
+MASKED = Planes((2, 1), PlaneMask.of(np.arange(8).reshape(2, 2, 2, 1) > 0))
+
+
+@pytest.mark.parametrize(
+    ("layer", "error", "message"),
+    [
+        (
+            window((2, 2, 4), BIT, (1, 1), block=2, lanes=4),
+            FoldingError,
+            "lanes must divide its 2 channels, not be 4",
+        ),
+        (
+            Layer(Pad(channels=(1, 2), lanes=2), TensorType((1, 1, 2), BYTE)),
+            FoldingError,
+            "lanes must divide its 2, 1, 2 channels, not be 2",
+        ),
+        (
+            Layer(Pad(padding=(1,) * 4, lanes=1), TensorType((1, 1, 2), CODE)),
+            GraphError,
+            "decode them before it",
+        ),
+        (pool((2, 2, 1), CODE, (2, 2), kind=PoolKind.SUM, lanes=1), GraphError, "decode them before it"),
+        (pool((2, 2, 1), MASKED, (1, 1), lanes=1), GraphError, "planes without a map"),
+        (
+            pool((2, 2, 1), Integers(0, 2**64 - 1), (2, 2), kind=PoolKind.SUM, lanes=1),
+            GraphError,
+            "at most 64 bits, not 66",
+        ),
+        (
+            Layer(WindowPool(kind=PoolKind.MAX, window=2, block=2, lanes=1), TensorType((1, 1, 4), BIT)),
+            FoldingError,
+            "lanes must be its block of 2, not 1",
+        ),
+    ],
+)
+def test_layers_that_cannot_be_are_refused(layer, error, message):
+    with pytest.raises(error, match=f"'y'.*{message}"):
+        values(layer)

@@ -9,12 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.backends.hls.limits import PARTITION_LIMIT, check_partition, check_word
-from hbnn_hw.backends.hls.roms import constants, number_bits, number_rom, vector_rom, word_rom
+from hbnn_hw.backends.hls.roms import (
+    constants,
+    in_parts,
+    number_bits,
+    number_rom,
+    part_files,
+    vector_rom,
+    wide_words,
+    word_rom,
+)
+from hbnn_hw.errors import FoldingError
 from hbnn_hw.folding import Folding, FoldSchedule, fold_rows, weight_words
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import Mvtu
+from hbnn_hw.ops.mvtu import Accumulation
 from hbnn_hw.planes import Bits
-from hbnn_hw.types import Planes, TensorType
+from hbnn_hw.streams import beat_bits
+from hbnn_hw.types import Bordered, TensorType
 
 LUTRAM_ROM_DEPTH = 128
 """Deepest weight ROM that goes to LUTs; deeper ones go to block RAM. Source: FINN-R, embedded weights."""
@@ -32,9 +44,9 @@ def _remedy(folding: Folding, what: str) -> str:
     return "fold this layer instead of unrolling it" if folding.unrolled else f"choose a smaller {what}"
 
 
-def _check_sizes(layer: str, op: Mvtu, planes: Planes, output_bits: int) -> None:
+def _check_sizes(layer: str, op: Mvtu, source: TensorType, output_bits: int) -> None:
     folding = op.scheduled_folding
-    check_word(layer, "input word", folding.simd * planes.n_planes, _remedy(folding, "SIMD"))
+    check_word(layer, "input word", beat_bits(source, op.lanes_in), _remedy(folding, "SIMD"))
     check_word(layer, "output word", folding.pe * output_bits, _remedy(folding, "PE"))
     lanes = folding.pe * op.weights.n_planes if folding.unrolled else folding.pe
     check_partition(layer, "set of weight ROMs", lanes, _remedy(folding, "PE"))
@@ -42,27 +54,49 @@ def _check_sizes(layer: str, op: Mvtu, planes: Planes, output_bits: int) -> None
     check_partition(layer, "set of threshold ROMs", folding.pe * levels, _remedy(folding, "PE"))
 
 
-def _widths(op: Mvtu, source: TensorType) -> dict[str, int]:
-    """Widths in bits: of a word's sum, of a step's, and of a row's agreements."""
-    planes = op.input_planes(source)
-    word_sum = op.scheduled_folding.simd * sum(planes.scales)
+def _check_form(layer: str, op: Mvtu, source: TensorType) -> None:
+    """Raise FoldingError for what no folding of the unit's loops can do."""
+    if op.weights.row_coefficients is not None:
+        raise FoldingError(
+            f"layer '{layer}': its planes must have one coefficient each, not one per row; split the planes"
+        )
+    if op.scheduled_folding.unrolled and op.groups > 1:
+        raise FoldingError(f"layer '{layer}': a layer of {op.groups} groups cannot be unrolled; fold it")
+    if isinstance(source.element, Bordered) and op.group_inputs % op.scheduled_folding.simd:
+        raise FoldingError(
+            f"layer '{layer}': its border leaves the sums, so SIMD must divide the {op.group_inputs} "
+            f"channels of a pixel, not {op.scheduled_folding.simd}; fold the layer so"
+        )
+
+
+def _widths(op: Mvtu, accumulation: Accumulation) -> dict[str, int]:
+    """Widths in bits: of a word's sum, of a step's, and of the accumulator."""
+    word_sum = op.scheduled_folding.simd * sum(accumulation.scales)
     step_sum = word_sum * max(op.weights.coefficients)
     return {
         "word_sum_bits": word_sum.bit_length(),
         "step_sum_bits": step_sum.bit_length(),
-        "sum_bits": op.agreement_bits(source),
+        "sum_bits": accumulation.bits,
     }
 
 
-def _activation(op: Mvtu, source: TensorType, sum_bits: int) -> dict[str, Any]:
+def _activation(op: Mvtu, accumulation: Accumulation, output_bits: int) -> dict[str, Any]:
     """Threshold words, or the offsets of raw scores, by PE and row fold."""
+    sum_bits, folding = accumulation.bits, op.scheduled_folding
+    row_folds = op.weights.rows // folding.pe
     if op.thresholds is None:
-        offsets = fold_rows(op.row_offsets(source), op.scheduled_folding).swapaxes(0, 1)
-        return {"activation": "Scores", "activation_rom": number_rom(offsets, sum_bits), "levels": 0}
+        offsets = fold_rows(accumulation.offsets, folding).swapaxes(0, 1)
+        shape = (sum_bits, accumulation.shift, output_bits, folding.pe, row_folds)
+        rom = number_rom(offsets, sum_bits)
+        return {"activation": f"Scores<{', '.join(map(str, shape))}>", "activation_rom": rom, "levels": 0}
     inverted = op.thresholds.inverted.astype(np.int64)[:, np.newaxis] << (sum_bits + 1)
-    words = fold_rows(op.agreement_thresholds(source) | inverted, op.scheduled_folding).swapaxes(0, 1)
-    rom = number_rom(words, sum_bits + 2)
-    return {"activation": "Thresholds", "activation_rom": rom, "levels": op.thresholds.levels}
+    words = accumulation.thresholds(op.thresholds.table) | inverted
+    shape = (sum_bits, output_bits, folding.pe, row_folds)
+    return {
+        "activation": f"Thresholds<{', '.join(map(str, shape))}>",
+        "activation_rom": number_rom(fold_rows(words, folding).swapaxes(0, 1), sum_bits + 2),
+        "levels": op.thresholds.levels,
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,12 +106,20 @@ class _Words:
     weights: Bits
     masks: Bits
 
-    @property
     def values(self) -> dict[str, Any]:
         """ROM texts; no mask ROM where every stored word is complete, one for all lanes where they agree."""
         masked, shared = not self.masks.all(), bool((self.masks == self.masks[:1]).all())
-        mask_rom = (vector_rom(self.masks[0]) if shared else word_rom(self.masks)) if masked else None
-        return {"weight_rom": word_rom(self.weights), "mask_rom": mask_rom, "masks_shared": shared}
+        weights, masks = in_parts(word_rom(self.weights)), None
+        if masked:
+            masks = in_parts(vector_rom(self.masks[0]) if shared else word_rom(self.masks))
+        return {
+            "weight_rom": weights,
+            "mask_rom": masks,
+            "masks_shared": shared,
+            "wide_words": wide_words(self.weights.shape[-1]),
+            "rom_files": part_files("weights", weights) | part_files("masks", masks or [""]),
+            "rom_bits": self.weights.size,
+        }
 
 
 def _unrolled_words(op: Mvtu) -> _Words:
@@ -106,35 +148,43 @@ def _step_rom(op: Mvtu, schedule: FoldSchedule, column_folds: int) -> dict[str, 
     return {"step_rom": rom, "column_bits": column_bits, "plane_bits": plane_bits}
 
 
-def reuse_distance(schedule: FoldSchedule, column_folds: int) -> int | None:
+def reuse_distance(schedule: FoldSchedule) -> int | None:
     """Fewest steps between reading a word from the stream and re-reading it; None if that never happens."""
-    # The first steps read the columns in order, so the step that wrote a column has the column's own index.
-    steps = np.arange(column_folds, schedule.n_steps)
-    distances: NDArray[np.int64] = steps - schedule.column_fold[column_folds:]
+    vector = schedule.row_fold // schedule.vector_row_folds
+    # The first steps of a vector read its columns in order.
+    written = np.searchsorted(vector, vector) + schedule.column_fold
+    distances: NDArray[np.int64] = (np.arange(schedule.n_steps) - written)[~schedule.reads_stream]
     return int(distances.min()) if len(distances) else None
 
 
-def _buffer(layer: str, schedule: FoldSchedule, column_folds: int, n_planes: int) -> dict[str, Any]:
+def _buffer(layer: str, op: Mvtu, schedule: FoldSchedule, n_planes: int) -> dict[str, Any]:
     """Where the input buffer is kept: registers, or LUT RAM with the true distance of its reuse."""
-    distance = reuse_distance(schedule, column_folds)
+    column_folds = op.weights.columns // op.scheduled_folding.simd
+    distance = reuse_distance(schedule)
     in_ram = column_folds > REGISTER_BUFFER_FOLDS and (distance is None or distance >= LUTRAM_MIN_DISTANCE)
     if not in_ram and column_folds > REGISTER_BUFFER_FOLDS:
-        check_partition(layer, "input buffer", column_folds * n_planes, "choose a larger SIMD")
+        words = column_folds * op.spread * n_planes
+        check_partition(layer, "input buffer", words, "choose a larger SIMD")
     return {"buffer_in_ram": in_ram, "reuse_distance": distance}
 
 
-def _folded_values(node: Node, op: Mvtu, planes: Planes) -> dict[str, Any]:
+def _folded_values(node: Node, op: Mvtu, n_planes: int) -> dict[str, Any]:
     schedule = op.schedule()
     column_folds = op.weights.columns // op.scheduled_folding.simd
     every_step = column_folds * op.weights.n_planes * (op.weights.rows // op.scheduled_folding.pe)
     return {
         "steps": schedule.n_steps,
         "every_step": every_step,
+        "vector_row_folds": schedule.vector_row_folds,
         "rom_core": "ROM_1P_LUTRAM" if schedule.n_steps <= LUTRAM_ROM_DEPTH else "ROM_1P_BRAM",
-        **_folded_words(op, schedule).values,
+        **_folded_words(op, schedule).values(),
         **_step_rom(op, schedule, column_folds),
-        **_buffer(node.name, schedule, column_folds, planes.n_planes),
+        **_buffer(node.name, op, schedule, n_planes),
     }
+
+
+def _unrolled_values(op: Mvtu) -> dict[str, Any]:
+    return {"steps": 1, "every_step": 1, "vector_row_folds": 1, **_unrolled_words(op).values()}
 
 
 def mvtu_values(graph: Graph, node: Node) -> dict[str, Any]:
@@ -143,30 +193,39 @@ def mvtu_values(graph: Graph, node: Node) -> dict[str, Any]:
     Raises
     ------
     FoldingError
-        Naming the layer, if a word or an array is beyond what the HLS tools accept.
+        Naming the layer, if a word or an array is beyond what the HLS tools accept, or the unit has no such
+        form.
     """
     op, source = node.op, graph.source_type(node)
     assert isinstance(op, Mvtu)
-    folding, planes = op.scheduled_folding, op.input_planes(source)
-    output_bits = graph.types[node.name].element.bits
-    _check_sizes(node.name, op, planes, output_bits)
-    widths = _widths(op, source)
+    folding, accumulation = op.scheduled_folding, op.accumulation(source)
+    output_bits, n_planes = graph.types[node.name].element.bits, len(accumulation.scales)
+    _check_form(node.name, op, source)
+    _check_sizes(node.name, op, source, output_bits)
     return {
         "unrolled": folding.unrolled,
         "rows": op.weights.rows,
         "columns": op.weights.columns,
+        "groups": op.groups,
+        "spread": op.spread,
+        "places": op.places(source),
         "average_bits": f"{op.weights.average_bits():.3f}",
         "pe": folding.pe,
+        "group_pes": folding.pe // op.spread,
         "simd": folding.simd,
         "row_folds": op.weights.rows // folding.pe,
         "column_folds": op.weights.columns // folding.simd,
         "weight_planes": op.weights.n_planes,
-        "input_planes": planes.n_planes,
+        "input_planes": n_planes,
+        "input_words": op.spread * n_planes,
         "element_bits": output_bits,
         "coefficients": constants(op.weights.coefficients),
-        "input_scales": constants(planes.scales),
+        "input_scales": constants(accumulation.scales),
+        "halves": accumulation.halves,
+        "shift": accumulation.shift,
+        "top_inverted": accumulation.top_inverted,
         "partition_limit": PARTITION_LIMIT,
-        **widths,
-        **_activation(op, source, widths["sum_bits"]),
-        **(_unrolled_words(op).values if folding.unrolled else _folded_values(node, op, planes)),
+        **_widths(op, accumulation),
+        **_activation(op, accumulation, output_bits),
+        **(_unrolled_values(op) if folding.unrolled else _folded_values(node, op, n_planes)),
     }

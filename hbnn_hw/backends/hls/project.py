@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hbnn_hw.backends.hls.dialect import AXIS_HEADER, TCL, HlsTool, translate
+from hbnn_hw.backends.hls.driver import driver_files
 from hbnn_hw.backends.hls.layers import layer_values, op_name
 from hbnn_hw.backends.hls.limits import check_word
 from hbnn_hw.backends.hls.names import identifiers
@@ -164,6 +165,9 @@ def _sources(values: Values) -> dict[str, str]:
         f"src/layers/{layer['function']}.h": render(f"hls/{layer['op']}.h.j2", layer)
         for layer in values["layers"]
     }
+    for layer in values["layers"]:
+        tables = layer.get("rom_files", {})
+        files |= {f"src/layers/{layer['function']}_{name}": text for name, text in tables.items()}
     files[f"src/{values['network']}.h"] = render("hls/project/network.h.j2", values)
     files[f"src/{values['network']}.cpp"] = render("hls/project/network.cpp.j2", values)
     files["tb/testbench.cpp"] = render("hls/project/testbench.cpp.j2", values)
@@ -190,7 +194,7 @@ def emit(
     -------
     dict
         Text by relative path: ``src/`` (synthesized), ``tb/`` (test bench and vectors), ``scripts/``,
-        ``README.md``. The same arguments give the same bytes.
+        ``driver/``, ``README.md``. The same arguments give the same bytes.
 
     Raises
     ------
@@ -209,4 +213,5 @@ def emit(
         **script_files(values),
         "README.md": render("hls/project/README.md.j2", values),
     }
+    files |= driver_files(graph, vectors, target, values["network"])
     return dict(sorted(files.items()))

@@ -19,12 +19,15 @@
 #define HBNN_NATIVE_WORDS 1
 #endif
 
-// Counts the iterations of every layer's pipelined loop, to be held against the schedule's cycles.
+// Counts the iterations of every layer's pipelined loop, to be held against the schedule's cycles. Every pipelined
+// loop calls it once per iteration, before its first stream access; a simulation with clocks brings its own.
+#ifndef HBNN_COUNT_STEP
 #if defined(HBNN_COUNT_STEPS) && !defined(__SYNTHESIS__)
 extern unsigned long long hbnn_steps[];
 #define HBNN_COUNT_STEP(layer) (++hbnn_steps[layer])
 #else
 #define HBNN_COUNT_STEP(layer) ((void)0)
+#endif
 #endif
 
 namespace hbnn {
@@ -43,13 +46,63 @@ struct BitsFor<1> {
   static const int value = 1;
 };
 
-// Element type of a ROM of words of BITS bits. Up to 64 bits, C simulation uses plain integers: they need no
-// constructor calls, so a table of thousands of words compiles at once.
+#if HBNN_NATIVE_WORDS
+typedef unsigned long long word64_t;
+
+// A word of BITS bits in parts of 64, lowest first: C simulation's form of a wide ap_uint. Bits above BITS are 0.
+template <int BITS>
+struct Parts {
+  static const int count = (BITS + 63) / 64;
+  word64_t part[count];
+};
+
+// Part `index` of a word, whatever its form is.
+inline word64_t part_of(word64_t word, int) { return word; }
+template <int BITS>
+word64_t part_of(const Parts<BITS> &word, int index) {
+  return word.part[index];
+}
+
+template <int BITS>
+Parts<BITS> parts_of(ap_uint<BITS> word) {
+  Parts<BITS> parts;
+  for (int index = 0; index < parts.count; ++index) {
+    parts.part[index] = word.to_uint64();
+    if (BITS > 64) {
+      word >>= 64;
+    }
+  }
+  return parts;
+}
+
+template <int BITS>
+ap_uint<BITS> word_of(const Parts<BITS> &parts) {
+  ap_uint<BITS> word = parts.part[parts.count - 1];
+  for (int index = parts.count - 2; index >= 0; --index) {
+    word <<= 64;
+    word |= ap_uint<BITS>(parts.part[index]);
+  }
+  return word;
+}
+
+// Set `bits` bits (at most 64) of a word that is 0 there, from bit `at` on.
+template <int BITS>
+void put_bits(Parts<BITS> &parts, unsigned at, unsigned bits, word64_t value) {
+  const unsigned shift = at % 64;
+  parts.part[at / 64] |= value << shift;
+  if (shift + bits > 64) {
+    parts.part[at / 64 + 1] |= value >> (64 - shift);
+  }
+}
+#endif
+
+// Element type of a ROM of words of BITS bits. C simulation uses plain integers, or parts of 64 bits: they need
+// no constructor calls, so a table of thousands of words compiles at once.
+#if HBNN_NATIVE_WORDS
 template <int BITS, int NATIVE_BITS>
 struct RomWordOf {
-  typedef ap_uint<BITS> type;
+  typedef Parts<BITS> type;
 };
-#if HBNN_NATIVE_WORDS
 template <int BITS>
 struct RomWordOf<BITS, 8> {
   typedef unsigned char type;
@@ -64,7 +117,12 @@ struct RomWordOf<BITS, 32> {
 };
 template <int BITS>
 struct RomWordOf<BITS, 64> {
-  typedef unsigned long long type;
+  typedef word64_t type;
+};
+#else
+template <int BITS, int NATIVE_BITS>
+struct RomWordOf {
+  typedef ap_uint<BITS> type;
 };
 #endif
 template <int BITS>
@@ -73,14 +131,88 @@ struct RomWord {
   typedef typename RomWordOf<BITS, native_bits>::type type;
 };
 
-// Sums within one step: exactly as wide as they have to be in hardware, plain integers in C simulation.
+// What a ROM hands out: C simulation spares itself the copy.
 template <int BITS>
-struct PartialSum {
+struct RomRead {
 #if HBNN_NATIVE_WORDS
-  typedef unsigned type;
+  typedef const typename RomWord<BITS>::type &type;
+#else
+  typedef typename RomWord<BITS>::type type;
+#endif
+};
+
+// A word of ones.
+template <int BITS>
+struct AllOnes {
+#if HBNN_NATIVE_WORDS
+  typedef AllOnes type;
+  static type word() { return type(); }
+#else
+  typedef ap_uint<BITS> type;
+  static type word() {
+#pragma HLS INLINE
+    return ~type(0);
+  }
+#endif
+};
+#if HBNN_NATIVE_WORDS
+template <int BITS>
+word64_t part_of(const AllOnes<BITS> &, int index) {
+  return BITS % 64 && index == BITS / 64 ? (word64_t(1) << BITS % 64) - 1 : ~word64_t(0);
+}
+#endif
+
+// Word of BITS lanes that a unit computes with.
+template <int BITS>
+struct LaneWord {
+#if HBNN_NATIVE_WORDS
+  typedef Parts<BITS> type;
 #else
   typedef ap_uint<BITS> type;
 #endif
+};
+
+// PART_BITS bits of a word of BITS bits, from bit `at` on.
+template <int BITS, int PART_BITS>
+typename LaneWord<PART_BITS>::type bits_of(const typename LaneWord<BITS>::type &word, unsigned at) {
+#pragma HLS INLINE
+#if HBNN_NATIVE_WORDS
+  Parts<PART_BITS> bits;
+  for (int index = 0; index < bits.count; ++index, at += 64) {
+    const unsigned shift = at % 64;
+    const word64_t low = word.part[at / 64] >> shift;
+    const bool crosses = shift && at / 64 + 1 < unsigned(Parts<BITS>::count);
+    const word64_t high = crosses ? word.part[at / 64 + 1] << (64 - shift) : 0;
+    bits.part[index] = (low | high) & part_of(AllOnes<PART_BITS>(), index);
+  }
+  return bits;
+#else
+  return typename LaneWord<PART_BITS>::type(word.range(at + PART_BITS - 1, at));
+#endif
+}
+
+// Unsigned numbers of BITS bits: exactly as wide as they have to be in hardware, plain in C simulation.
+template <int BITS, bool WIDE>
+struct NativeNumber {
+  typedef unsigned type;
+};
+template <int BITS>
+struct NativeNumber<BITS, true> {
+  typedef unsigned long long type;
+};
+template <int BITS>
+struct Number {
+#if HBNN_NATIVE_WORDS
+  typedef typename NativeNumber<BITS, (BITS > 32)>::type type;
+#else
+  typedef ap_uint<BITS> type;
+#endif
+};
+
+// Counter through 0 ... N - 1.
+template <unsigned N>
+struct Counter {
+  typedef typename Number<BitsFor<N - 1>::value>::type type;
 };
 
 // Synthesis: popcount as a balanced tree of full adders, every sum exactly as wide as it has to be.
@@ -126,56 +258,72 @@ struct PopcountTree<3> {
 };
 
 #if HBNN_NATIVE_WORDS
-// C simulation: popcount 64 bits at a time.
-template <int BITS>
-unsigned popcount_words(ap_uint<BITS> bits) {
-  unsigned count = 0;
-  for (int at = 0; at < BITS; at += 64) {
-    count += unsigned(__builtin_popcountll(bits.to_uint64()));
-    if (BITS > 64) {
-      bits >>= 64;
-    }
-  }
-  return count;
-}
+inline unsigned popcount64(word64_t bits) { return unsigned(__builtin_popcountll(bits)); }
 #endif
 
-// Positions in which an input word and a weight word agree, where the mask is 1.
+// Positions in which an input word and a weight word agree, where the mask is 1. Of an inverted weight word,
+// positions in which they differ. Outside of the image, where inputs are nothing, all positions with a weight.
 template <int BITS>
 struct Agreement {
-  typedef typename RomWord<BITS>::type word_t;
-  typedef ap_uint<BitsFor<BITS>::value> count_t;
+  typedef typename LaneWord<BITS>::type lanes_t;
+  typedef typename Number<BitsFor<BITS>::value>::type count_t;
 #if HBNN_NATIVE_WORDS
-  static unsigned in(const ap_uint<BITS> &x, unsigned long long weight, unsigned long long mask) {
-    return unsigned(__builtin_popcountll(~(x.to_uint64() ^ weight) & mask));
-  }
-  static unsigned in(const ap_uint<BITS> &x, const ap_uint<BITS> &weight, const ap_uint<BITS> &mask) {
-    return popcount_words<BITS>(ap_uint<BITS>(~(x ^ weight) & mask));
+  template <class Weight, class Mask>
+  static count_t in(const lanes_t &x, const Weight &weight, const Mask &mask, bool inverted, bool outside) {
+    const word64_t upright = inverted ? 0 : ~word64_t(0);
+    const word64_t frame = outside ? ~word64_t(0) : 0;
+    count_t count = 0;
+    for (int index = 0; index < lanes_t::count; ++index) {
+      const word64_t equal = x.part[index] ^ part_of(weight, index) ^ upright;
+      count += popcount64((equal | frame) & part_of(mask, index));
+    }
+    return count;
   }
 #else
-  static count_t in(const ap_uint<BITS> &x, const ap_uint<BITS> &weight, const ap_uint<BITS> &mask) {
+  static count_t in(const lanes_t &x, const lanes_t &weight, const lanes_t &mask, bool inverted, bool outside) {
 #pragma HLS INLINE
-    return PopcountTree<BITS>::of(ap_uint<BITS>(~(x ^ weight) & mask));
+    const lanes_t none = 0;
+    const lanes_t all = ~none;
+    const lanes_t equal = x ^ weight ^ (inverted ? none : all);
+    return PopcountTree<BITS>::of(lanes_t((equal | (outside ? all : none)) & mask));
   }
 #endif
 };
 
-// Split a beat, element i in bits [i * PLANES, (i + 1) * PLANES), into one word per plane, element i in bit i.
-// Wiring only.
-template <unsigned LANES, unsigned PLANES>
-void split_planes(const ap_uint<LANES * PLANES> &beat, ap_uint<LANES> words[PLANES]) {
+// Take a beat of GROUPS x LANES elements of PLANES bits apart, wiring only. Element i is in bits
+// [i * PLANES, (i + 1) * PLANES); words[group * PLANES + plane] has lane i of the group in bit i.
+// TOP_INVERTED: the top plane is turned over, which makes a plane of a two's complement number's sign.
+template <unsigned BITS, unsigned GROUPS, unsigned LANES, unsigned PLANES, bool TOP_INVERTED>
+void split_planes(const ap_uint<BITS> &beat, typename LaneWord<LANES>::type words[GROUPS * PLANES]) {
 #pragma HLS INLINE
-  for (unsigned plane = 0; plane < PLANES; ++plane) {
+#if HBNN_NATIVE_WORDS
+  const Parts<BITS> bits = parts_of<BITS>(beat);
+  for (unsigned word = 0; word < GROUPS * PLANES; ++word) {
+    const unsigned plane = word % PLANES;
+    const word64_t inverted = TOP_INVERTED && plane == PLANES - 1;
+    unsigned at = word / PLANES * LANES * PLANES + plane;
+    for (unsigned first = 0; first < LANES; first += 64) {
+      const unsigned last = LANES - first < 64 ? LANES - first : 64;
+      word64_t part = 0;
+      for (unsigned lane = 0; lane < last; ++lane, at += PLANES) {
+        part |= ((bits.part[at / 64] >> at % 64 & 1) ^ inverted) << lane;
+      }
+      words[word].part[first / 64] = part;
+    }
+  }
+#else
+  for (unsigned group = 0; group < GROUPS; ++group) {
 #pragma HLS UNROLL
-    if (PLANES == 1) {
-      words[plane] = ap_uint<LANES>(beat);
-    } else {
+    for (unsigned plane = 0; plane < PLANES; ++plane) {
+#pragma HLS UNROLL
       for (unsigned lane = 0; lane < LANES; ++lane) {
 #pragma HLS UNROLL
-        words[plane][lane] = beat[lane * PLANES + plane];
+        const bool bit = beat[(group * LANES + lane) * PLANES + plane] == 1;
+        words[group * PLANES + plane][lane] = bit != (TOP_INVERTED && plane == PLANES - 1);
       }
     }
   }
+#endif
 }
 
 }  // namespace hbnn

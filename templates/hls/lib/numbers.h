@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Integers: what elements of beats and words of tables stand for.
+// Elements as integers: what an operator computes with between two beats.
 #ifndef HBNN_NUMBERS_H
 #define HBNN_NUMBERS_H
 
+#include "bits.h"
 #include "lanes.h"
 
 namespace hbnn {
@@ -23,7 +24,7 @@ typename Number<WIDE>::type number_of(const typename ElementOf<BITS>::type &elem
 #pragma HLS INLINE
 #if HBNN_NATIVE_WORDS
   const unsigned long long sign = SIGNED ? 1ULL << (BITS - 1) : 0ULL;
-  return static_cast<long long>((element ^ sign) - sign);
+  return static_cast<long long>((static_cast<unsigned long long>(element) ^ sign) - sign);
 #else
   const ap_int<BITS> in_complement = element;
   return SIGNED ? ap_int<WIDE>(in_complement) : ap_int<WIDE>(element);

@@ -10,10 +10,25 @@ namespace hbnn {
 // One word of BITS bits per lane and step: weights or masks.
 template <unsigned BITS, unsigned LANES, unsigned DEPTH>
 struct WordRom {
-  typename RomWord<BITS>::type words[LANES][DEPTH];
-  typename RomWord<BITS>::type at(unsigned lane, unsigned step) const {
+  typedef typename RomWord<BITS>::type word_t;
+  typedef typename RomRead<BITS>::type read_t;
+  static const unsigned PES = 1;  // PEs that share a word
+  word_t words[LANES][DEPTH];
+  read_t at(unsigned lane, unsigned step) const {
 #pragma HLS INLINE
     return words[lane][step];
+  }
+  read_t at(unsigned lane, unsigned step, unsigned) const {
+#pragma HLS INLINE
+    return words[lane][step];
+  }
+  static read_t of_pe(const word_t &word, unsigned) {
+#pragma HLS INLINE
+    return word;
+  }
+  static bool inverted(unsigned, unsigned, unsigned) {
+#pragma HLS INLINE
+    return false;
   }
 };
 
@@ -21,7 +36,7 @@ struct WordRom {
 template <unsigned BITS, unsigned DEPTH>
 struct SharedRom {
   typename RomWord<BITS>::type words[DEPTH];
-  typename RomWord<BITS>::type at(unsigned, unsigned step) const {
+  typename RomRead<BITS>::type at(unsigned, unsigned step) const {
 #pragma HLS INLINE
     return words[step];
   }
@@ -30,12 +45,71 @@ struct SharedRom {
 // Masks of a layer in which every entry that is processed exists: no memory at all.
 template <unsigned BITS>
 struct NoMasks {
-  typename RomWord<BITS>::type at(unsigned, unsigned) const {
+  typename AllOnes<BITS>::type at(unsigned, unsigned) const {
 #pragma HLS INLINE
-    typedef typename RomWord<BITS>::type word_t;
-    const unsigned native_bits = 8 * sizeof(word_t);
-    // Plain integers may be wider than the word: their upper bits stay 0.
-    return BITS > 64 || !HBNN_NATIVE_WORDS ? word_t(~word_t(0)) : word_t(word_t(~word_t(0)) >> (native_bits - BITS));
+    return AllOnes<BITS>::word();
+  }
+};
+
+// Rows of encoded weights whose decoded bits are turned over, by PE, row fold and plane.
+template <unsigned PES, unsigned ROW_FOLDS, unsigned PLANES>
+struct InvertedRows {
+  typename RomWord<1>::type words[PES][ROW_FOLDS][PLANES];
+  bool at(unsigned pe, unsigned row_fold, unsigned plane) const {
+#pragma HLS INLINE
+    return words[pe][row_fold][plane] == 1;
+  }
+};
+
+// No row is turned over.
+struct NoInversions {
+  bool at(unsigned, unsigned, unsigned) const {
+#pragma HLS INLINE
+    return false;
+  }
+};
+
+// Weights in the stored form of FleXOR, decoded on their way out of the memory (Lee et al. 2020, eq. 2): over
+// GF(2), the decoded word is the sum of one column of a fixed matrix for every stored bit that is 1. A decoded
+// word of GROUP_PES x SIMD bits serves as many PEs.
+template <unsigned STORED_BITS, unsigned SIMD, unsigned GROUP_PES, unsigned LANES, unsigned DEPTH, unsigned PLANES,
+          class Inversions>
+struct XorRom {
+  static const unsigned PES = GROUP_PES;
+  typedef typename LaneWord<GROUP_PES * SIMD>::type word_t;
+  typedef word_t read_t;
+  typename RomWord<STORED_BITS>::type words[LANES][DEPTH];
+  typename RomWord<GROUP_PES * SIMD>::type columns[PLANES][STORED_BITS];
+  Inversions inversions;
+  word_t at(unsigned lane, unsigned step, unsigned plane) const {
+#pragma HLS INLINE
+#if HBNN_NATIVE_WORDS
+    word_t decoded = word_t();
+    for (unsigned bit = 0; bit < STORED_BITS; ++bit) {
+      const word64_t chosen = -(part_of(words[lane][step], bit / 64) >> bit % 64 & 1);
+      for (int index = 0; index < word_t::count; ++index) {
+        decoded.part[index] ^= part_of(columns[plane][bit], index) & chosen;
+      }
+    }
+#else
+    const word_t none = 0;
+    const ap_uint<STORED_BITS> stored = words[lane][step];
+    word_t decoded = 0;
+    for (unsigned bit = 0; bit < STORED_BITS; ++bit) {
+#pragma HLS UNROLL
+      const word_t column = columns[plane][bit];
+      decoded ^= stored[bit] == 1 ? column : none;
+    }
+#endif
+    return decoded;
+  }
+  static typename LaneWord<SIMD>::type of_pe(const word_t &word, unsigned pe) {
+#pragma HLS INLINE
+    return bits_of<GROUP_PES * SIMD, SIMD>(word, pe * SIMD);
+  }
+  bool inverted(unsigned pe, unsigned row_fold, unsigned plane) const {
+#pragma HLS INLINE
+    return inversions.at(pe, row_fold, plane);
   }
 };
 
@@ -55,8 +129,8 @@ struct Step {
 // Steps of a layer that skips nothing: columns run fastest, then planes.
 template <unsigned COLUMN_FOLDS, unsigned PLANES>
 struct CountedSteps {
-  ap_uint<BitsFor<COLUMN_FOLDS - 1>::value> column_fold;
-  ap_uint<BitsFor<PLANES - 1>::value> plane;
+  typename Counter<COLUMN_FOLDS>::type column_fold;
+  typename Counter<PLANES>::type plane;
   CountedSteps() : column_fold(0), plane(0) {}
   Step at(unsigned) {
 #pragma HLS INLINE
@@ -78,44 +152,57 @@ struct StepRom {
   typename RomWord<COLUMN_BITS + PLANE_BITS + 1>::type words[STEPS];
   Step at(unsigned step) const {
 #pragma HLS INLINE
-    const ap_uint<COLUMN_BITS + PLANE_BITS + 1> word = words[step];
-    const ap_uint<COLUMN_BITS> column_fold = word.range(COLUMN_BITS - 1, 0);
-    const ap_uint<PLANE_BITS> plane = word.range(COLUMN_BITS + PLANE_BITS - 1, COLUMN_BITS);
-    const Step now = {unsigned(column_fold), unsigned(plane), word[COLUMN_BITS + PLANE_BITS] == 1};
+    const unsigned word = unsigned(words[step]);
+    const unsigned column_fold = word & ((1u << COLUMN_BITS) - 1);
+    const unsigned plane = word >> COLUMN_BITS & ((1u << PLANE_BITS) - 1);
+    const Step now = {column_fold, plane, (word >> (COLUMN_BITS + PLANE_BITS) & 1) == 1};
     return now;
   }
 };
 
-// Thresholds on the agreement sum; the code of a row is the number of levels that fire.
+// Thresholds on the accumulator; the code of a row is the number of levels that fire.
 // Word: threshold in the low SUM_BITS + 1 bits (0 = always, beyond the largest sum = never), above it one bit
 // that inverts the comparison (rows with a negative slope fire below their threshold).
 template <unsigned SUM_BITS, unsigned OUTPUT_BITS, unsigned LANES, unsigned ROW_FOLDS>
 struct Thresholds {
   static const unsigned LEVELS = (1u << OUTPUT_BITS) - 1;
+  typedef typename Number<OUTPUT_BITS>::type code_t;
   typename RomWord<SUM_BITS + 2>::type words[LANES][ROW_FOLDS][LEVELS];
-  ap_uint<OUTPUT_BITS> at(const ap_uint<SUM_BITS> &sum, unsigned lane, unsigned row_fold) const {
+  code_t at(const typename Number<SUM_BITS>::type &sum, unsigned lane, unsigned row_fold) const {
 #pragma HLS INLINE
-    ap_uint<OUTPUT_BITS> code = 0;
+    code_t code = 0;
     for (unsigned level = 0; level < LEVELS; ++level) {
 #pragma HLS UNROLL
+#if HBNN_NATIVE_WORDS
+      const word64_t word = words[lane][row_fold][level];
+      const word64_t threshold = word & ((word64_t(2) << SUM_BITS) - 1);
+      code += (sum >= threshold) != (word >> (SUM_BITS + 1) != 0);
+#else
       const ap_uint<SUM_BITS + 2> word = words[lane][row_fold][level];
       const ap_uint<SUM_BITS + 1> threshold = word.range(SUM_BITS, 0);
       const bool inverted = word[SUM_BITS + 1] == 1;
-      code = ap_uint<OUTPUT_BITS>(code + ap_uint<1>((sum >= threshold) != inverted));
+      code = code_t(code + ap_uint<1>((sum >= threshold) != inverted));
+#endif
     }
     return code;
   }
 };
 
-// Raw scores: dot product = 2 * agreements - offset, two's complement.
-template <unsigned SUM_BITS, unsigned OUTPUT_BITS, unsigned LANES, unsigned ROW_FOLDS>
+// Raw scores: dot product = (accumulator << SHIFT) - offset, two's complement.
+template <unsigned SUM_BITS, unsigned SHIFT, unsigned OUTPUT_BITS, unsigned LANES, unsigned ROW_FOLDS>
 struct Scores {
+  typedef typename Number<OUTPUT_BITS>::type code_t;
   typename RomWord<SUM_BITS>::type words[LANES][ROW_FOLDS];
-  ap_uint<OUTPUT_BITS> at(const ap_uint<SUM_BITS> &sum, unsigned lane, unsigned row_fold) const {
+  code_t at(const typename Number<SUM_BITS>::type &sum, unsigned lane, unsigned row_fold) const {
 #pragma HLS INLINE
+#if HBNN_NATIVE_WORDS
+    const word64_t dot = (word64_t(sum) << SHIFT) - words[lane][row_fold];
+    return code_t(dot & ((word64_t(2) << (OUTPUT_BITS - 1)) - 1));
+#else
     const ap_int<SUM_BITS + 2> offset = ap_uint<SUM_BITS>(words[lane][row_fold]);
-    const ap_int<SUM_BITS + 2> doubled = ap_uint<SUM_BITS + 1>(sum) << 1;
-    return ap_uint<OUTPUT_BITS>(ap_int<OUTPUT_BITS>(doubled - offset));
+    const ap_int<SUM_BITS + 2> shifted = ap_uint<SUM_BITS + 1>(sum) << SHIFT;
+    return code_t(ap_int<OUTPUT_BITS>(shifted - offset));
+#endif
   }
 };
 
