@@ -162,6 +162,23 @@ word64_t part_of(const AllOnes<BITS> &, int index) {
 }
 #endif
 
+// A word of a table as a beat, whatever its form is.
+template <int BITS, class Word>
+ap_uint<BITS> beat_of(const Word &word) {
+#pragma HLS INLINE
+  return ap_uint<BITS>(word);
+}
+#if HBNN_NATIVE_WORDS
+template <int BITS>
+ap_uint<BITS> beat_of(const Parts<BITS> &parts) {
+  return word_of<BITS>(parts);
+}
+template <int BITS>
+ap_uint<BITS> beat_of(const AllOnes<BITS> &) {
+  return ~ap_uint<BITS>(0);
+}
+#endif
+
 // Word of BITS lanes that a unit computes with.
 template <int BITS>
 struct LaneWord {
