@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from hbnn_hw.errors import GraphError
 from hbnn_hw.estimate.area import (
+    arg_max,
     edges,
     encode_bit_planes,
     mvtu,
@@ -29,6 +30,7 @@ from hbnn_hw.estimate.area.structure import ASSUMED_ERROR_PCT
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
     Add,
+    ArgMax,
     Concat,
     Decode,
     EncodeBitPlanes,
@@ -80,6 +82,8 @@ def _of_one_input(node: Node, graph: Graph) -> Features:
             return pool.features(op, source)
         case Threshold():
             return threshold.features(op, source)
+        case ArgMax():
+            return arg_max.features(op, source)
         case Rescale():
             return rescale.features(op, source)
         case Decode():
