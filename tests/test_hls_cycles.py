@@ -1,4 +1,4 @@
-"""The benchmark of cycles: FINN's formulas, the search for CNV, and counted cycles of heterogeneous planes."""
+"""The benchmark of cycles: FINN's formulas, the search for CNV, counted cycles of heterogeneous planes."""
 
 import importlib
 from pathlib import Path
