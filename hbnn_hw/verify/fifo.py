@@ -33,6 +33,9 @@ from hbnn_hw.verify.vectors import VectorSet, compare, load_vectors
 DEFAULT_IMAGES = 8
 """Samples of a check: enough for the pipeline to fill and to settle."""
 
+LISTED_WAITS = 4
+"""Most streams that a complaint about throughput lists: those that their writers waited for longest."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FifoReport:
@@ -182,8 +185,11 @@ def _check_interval(simulation: BoundedSimulation, outcome: Outcome) -> None:
         (stream for stream in outcome.streams if stream.waited_full), key=lambda stream: -stream.waited_full
     )
     waits = ", ".join(
-        f"{stream.waited_full} clocks for '{stream.name}' (full, depth {stream.depth})" for stream in waiting
+        f"{stream.waited_full} clocks for '{stream.name}' (full, depth {stream.depth})"
+        for stream in waiting[:LISTED_WAITS]
     )
+    if len(waiting) > LISTED_WAITS:
+        waits += f" and less for {len(waiting) - LISTED_WAITS} more"
     remedy = _remedy(simulation, outcome.images)
     raise MismatchError(
         f"{LEVEL}: an image takes {interval} clocks, the schedule says {simulation.interval}; "
