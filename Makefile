@@ -11,7 +11,7 @@ READY := .venv/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint tools data clean
+.PHONY: demo test table lint tools data clean
 
 demo: $(READY) tools
 	rm -rf $(DEMO)
@@ -22,6 +22,10 @@ demo: $(READY) tools
 
 test: $(READY) tools data lint
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Every network x method x folding in C simulation: hours.
+table: $(READY) tools data
+	$(BIN)/python -m pytest -n auto --dist load --table -m table
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

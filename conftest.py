@@ -27,3 +27,17 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} must run in CI, but was skipped: {reason}"
     return report
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that runs the table of networks as a whole."""
+    parser.addoption("--table", action="store_true", help="run every row of the table of networks")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the whole table out unless it is asked for: the usual run has a part of it."""
+    if config.getoption("--table"):
+        return
+    table = [item for item in items if "table" in item.keywords]
+    items[:] = [item for item in items if "table" not in item.keywords]
+    config.hook.pytest_deselected(items=table)

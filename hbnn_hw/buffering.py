@@ -2,10 +2,10 @@
 
 Where branches of a network meet again, the shorter one runs ahead of the longer: its words wait at the
 meeting point while a sliding window of the longer branch still collects rows. Too short a queue there stops
-the whole accelerator. How far ahead a branch gets is no matter of clocks but of counts: when the n-th word of a
-value can exist follows from how many words of the accelerator's input it needs, and these follow from the
-operators' own rules (:meth:`hbnn_hw.ops.HardwareOp.reads`). A queue that holds all words that can exist by then, and
-cannot be used up yet, never blocks its branch.
+the whole accelerator. How far ahead a branch gets is no matter of clocks but of counts: when the n-th word
+of a value can exist follows from how many words it needs of the stream that the branches part from, and
+these follow from the operators' own rules (:meth:`hbnn_hw.ops.HardwareOp.reads`). A queue that holds all
+words that can exist by then, and cannot be used up yet, never blocks its branch.
 """
 
 from __future__ import annotations
@@ -25,49 +25,77 @@ MARGIN = 16
 
 def stream_depths(graph: Graph) -> dict[tuple[str, int], int]:
     """Return the depth of every stream of a scheduled graph, by its reader and the position of the input."""
-    needed = _needed_input(graph)
-    return {
-        (node.name, position): _depth(graph, node, position, needed)
-        for node in graph.hardware_nodes
-        for position in range(len(node.inputs))
-    }
-
-
-def _depth(graph: Graph, node: Node, position: int, needed: dict[str, NDArray[np.int64]]) -> int:
-    depth = max(SHALLOW, input_buffer_words(graph, node))
-    if len(node.inputs) == 1:
-        return depth
-    reads = node.hardware.reads(*graph.input_types(node))
-    # Of every output word: the input words without which it cannot be written.
-    ready = np.max(
-        [_at(needed, graph, name, read) for name, read in zip(node.inputs, reads, strict=True)], axis=0
-    )
-    here = needed[graph.producer(node.inputs[position])]
-    waiting = np.searchsorted(here, ready, side="right") - np.concatenate([[0], reads[position][:-1]])
-    return max(depth, int(waiting.max()) + MARGIN) if _waits(waiting) else depth
-
-
-def _waits(waiting: NDArray[np.int64]) -> bool:
-    """Whether more words come together than a stream holds that both ends use at the same pace."""
-    return int(waiting.max()) > 1
-
-
-def _needed_input(graph: Graph) -> dict[str, NDArray[np.int64]]:
-    """Words of the accelerator's input that each word of each value needs, int64 (words,), ascending."""
-    lanes = graph.hardware_nodes[0].hardware.lanes_in
-    source = graph.producer(graph.hardware_input)
-    needed = {source: np.arange(1, graph.types[source].n_elements // lanes + 1, dtype=np.int64)}
+    partings = _partings(graph)
+    depths: dict[tuple[str, int], int] = {}
     for node in graph.hardware_nodes:
-        reads = node.hardware.reads(*graph.input_types(node))
-        ready = [_at(needed, graph, name, read) for name, read in zip(node.inputs, reads, strict=True)]
-        needed[node.name] = np.maximum.accumulate(np.max(ready, axis=0))
+        depth = max(SHALLOW, input_buffer_words(graph, node))
+        waiting = _waiting(graph, node, partings[node.name]) if len(node.inputs) > 1 else [0]
+        depths |= {(node.name, place): max(depth, words) for place, words in enumerate(waiting)}
+    return depths
+
+
+def _sources(graph: Graph, node: Node) -> tuple[str, ...]:
+    """Names of the streams that a node reads."""
+    return tuple(map(graph.producer, node.inputs))
+
+
+def _partings(graph: Graph) -> dict[str, str]:
+    """Name, for every hardware node, the last stream that all its branches come from (its dominator)."""
+    entry = graph.producer(graph.hardware_input)
+    partings, order = {entry: entry}, {entry: 0}
+    for index, node in enumerate(graph.hardware_nodes, start=1):
+        found, *others = _sources(graph, node)
+        for other in others:
+            while found != other:
+                if order[found] > order[other]:
+                    found = partings[found]
+                else:
+                    other = partings[other]
+        partings[node.name], order[node.name] = found, index
+    return partings
+
+
+def _waiting(graph: Graph, node: Node, parting: str) -> list[int]:
+    """Return how many words each queue in front of a node must hold where branches meet, 0 if none wait."""
+    needed = _needed_words(graph, node, parting)
+    reads = node.hardware.reads(*graph.input_types(node))
+    sources = _sources(graph, node)
+    # Of every output word: the words of the parting stream without which it cannot be written.
+    ready = np.max([_at(needed[name], read) for name, read in zip(sources, reads, strict=True)], axis=0)
+    return [_deepest(needed[name], ready, read) for name, read in zip(sources, reads, strict=True)]
+
+
+def _deepest(here: NDArray[np.int64], ready: NDArray[np.int64], read: NDArray[np.int64]) -> int:
+    moments = np.unique(np.concatenate([here, ready]))
+    there = np.searchsorted(here, moments, side="right")
+    used = np.concatenate([[0], read])[np.searchsorted(ready, moments, side="right")]
+    if (there - used).max() <= 1:
+        return 0
+    # All that one more word of the parting stream brings may come before what waited for it can leave.
+    return int((there - np.concatenate([[0], used[:-1]])).max()) + MARGIN
+
+
+def _needed_words(graph: Graph, last: Node, parting: str) -> dict[str, NDArray[np.int64]]:
+    """Words of the parting stream that each word of every stream between needs, int64 (words,), ascending."""
+    needed = {parting: np.arange(1, _words(graph, parting) + 1, dtype=np.int64)}
+    for node in graph.hardware_nodes:
+        if node.name == last.name:
+            break
+        sources = _sources(graph, node)
+        if all(name in needed for name in sources) and node.name not in needed:
+            reads = node.hardware.reads(*graph.input_types(node))
+            ready = [_at(needed[name], read) for name, read in zip(sources, reads, strict=True)]
+            needed[node.name] = np.maximum.accumulate(np.max(ready, axis=0))
     return needed
 
 
-def _at(
-    needed: dict[str, NDArray[np.int64]], graph: Graph, name: str, read: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """What the ``read``-th words of a value need; nothing where none was read yet."""
-    words = np.concatenate([[0], needed[graph.producer(name)]])
-    found: NDArray[np.int64] = words[read]
-    return found
+def _words(graph: Graph, name: str) -> int:
+    """Words of one sample on a stream."""
+    lanes = {node.name: node.hardware.lanes_out for node in graph.hardware_nodes}
+    return graph.types[name].n_elements // lanes.get(name, graph.hardware_nodes[0].hardware.lanes_in)
+
+
+def _at(needed: NDArray[np.int64], read: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What the ``read``-th words of a stream need; nothing where none was read yet."""
+    words: NDArray[np.int64] = np.concatenate([[0], needed])[read]
+    return words

@@ -72,7 +72,9 @@ def export(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to make; must not exist.")
     ],
-    backend: Annotated[BackendChoice, typer.Option(help="What to emit.")] = BackendChoice.ALL,
+    backend: Annotated[
+        BackendChoice, typer.Option(help="What to emit; all that know the network's operators by default.")
+    ] = BackendChoice.ALL,
     pe: Annotated[list[str] | None, typer.Option(metavar="N|LAYER=N", help="Rows computed at once.")] = None,
     simd: Annotated[
         list[str] | None, typer.Option(metavar="N|LAYER=N", help="Columns consumed at once.")
@@ -90,6 +92,9 @@ def export(
     scales: Annotated[ScaleForm, typer.Option(help="Plane scales within that error, or shifts.")] = (
         ScaleForm.INTEGERS
     ),
+    arg_max: Annotated[
+        bool, typer.Option("--arg-max", help="Let the class leave the accelerator, not the scores.")
+    ] = False,
 ) -> None:
     """Write the accelerator of a trained model: IR, HLS project, RTL, golden vectors, report.
 
@@ -102,12 +107,13 @@ def export(
     from hbnn_hw.target import Target
 
     options = ExportOptions(
-        backends=frozenset(Backend) if backend is BackendChoice.ALL else frozenset({Backend(backend.value)}),
+        backends=None if backend is BackendChoice.ALL else frozenset({Backend(backend.value)}),
         folding=parse_folding(pe or (), simd or (), unroll or ()),
         target=Target(clock_ns=clock_ns),
         tool=HlsTool(tool.value),
         scale_error=scale_error,
         scale_form=scales,
+        arg_max=arg_max,
     )
     graph = run(model, output, options, _say)
     _out.print(graph.text(), end="", markup=False)
@@ -134,6 +140,28 @@ def csim(
     result = run_csim(folder, max_images=images, sanitize=sanitize)
     add_results(exported, [result])
     _report_results([result], as_json)
+
+
+@app.command()
+def lint(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Folder written by 'hbnn-hw export', or the hls folder in it."),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Check the exported HLS C++ for what the vendor's tools would refuse; exit 1 if anything is found."""
+    from hbnn_hw.verify.hls_lint import lint as run
+
+    findings = run(folder)
+    if as_json:
+        _print_json({"findings": [finding.document() for finding in findings]})
+    else:
+        for finding in findings:
+            _out.print(finding.text, markup=False)
+        _say(f"{len(findings)} finding{'' if len(findings) == 1 else 's'}")
+    if findings:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -297,6 +325,22 @@ def synth(folder: ExportFolder, as_json: AsJson = False) -> None:
         _print_json(result.document())
     else:
         _out.print(synthesis_text(result, run(exported.graph, target)), end="", markup=False)
+
+
+@app.command()
+def reports(folder: ExportFolder, as_json: AsJson = False) -> None:
+    """Read the reports of Vivado and its HLS tools below DIR/hls and show the estimate beside each result."""
+    from hbnn_hw.estimate import estimate as run
+    from hbnn_hw.exported import open_export, target_of
+    from hbnn_hw.vendor_reports import compare, comparison_text
+
+    exported = open_export(folder)
+    estimated = run(exported.graph, target_of(exported.manifest))
+    result = compare(folder / "hls", exported.graph, estimated)
+    if as_json:
+        _print_json(result.document())
+    else:
+        _out.print(comparison_text(result), end="", markup=False)
 
 
 @app.command()

@@ -37,6 +37,7 @@ _PACKAGES = (
     ("amaranth", "RTL back end", "rtl"),
     ("pyosys", "Verilog output, synthesis, proofs", "rtl"),
     ("cocotb", "RTL simulation", "rtl"),
+    ("libclang", "linter of the HLS C++", "csim"),
 )
 
 

@@ -62,3 +62,7 @@ class MismatchError(HbnnError):
 
 class TemplateError(HbnnError):
     """A template is missing or does not fit the values it was given."""
+
+
+class VendorReportError(HbnnError):
+    """A vendor tool's report is damaged or of an unknown shape; names the file and what is missing in it."""

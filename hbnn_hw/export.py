@@ -16,6 +16,7 @@ from hbnn_hw import __version__, ir_file
 from hbnn_hw.artifacts import check_absent, json_bytes, npy_bytes, write_folder
 from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.backends.hls import HlsTool
+from hbnn_hw.errors import GraphError
 from hbnn_hw.exported import MANIFEST, REPORT, report_page
 from hbnn_hw.extras import require
 from hbnn_hw.graph import Graph
@@ -50,7 +51,7 @@ class ExportOptions:
     Attributes
     ----------
     backends
-        Which hardware projects to emit.
+        Which hardware projects to emit; None for all that know the network's operators.
     folding
         PE, SIMD and unrolling.
     target
@@ -61,18 +62,21 @@ class ExportOptions:
         Largest relative error of a plane scale's integer form (dimensionless).
     scale_form
         What plane coefficients may be.
+    arg_max
+        Whether the class leaves the accelerator and not the scores.
     """
 
-    backends: frozenset[Backend] = frozenset(Backend)
+    backends: frozenset[Backend] | None = None
     folding: FoldingRequest = field(default_factory=FoldingRequest)
     target: Target = field(default_factory=Target)
     tool: HlsTool = HlsTool.VIVADO_HLS
     scale_error: float = DEFAULT_SCALE_ERROR
     scale_form: ScaleForm = ScaleForm.INTEGERS
+    arg_max: bool = False
 
 
 def golden_vectors(graph: Graph, images: NDArray[np.int64]) -> VectorSet:
-    """Make the vectors of an export from a lowered graph.
+    """Make the vectors of an export from a lowered graph, at the accelerator's edges.
 
     The inputs are the given real images, then the all-smallest and the all-largest sample, then
     ``RANDOM_VECTORS`` random ones (seed 0).
@@ -83,7 +87,12 @@ def golden_vectors(graph: Graph, images: NDArray[np.int64]) -> VectorSet:
     extremes = np.array([[element.low] * n, [element.high] * n], dtype=np.int64)
     noise = np.random.default_rng(0).integers(element.low, element.high + 1, (RANDOM_VECTORS, n))
     inputs = np.concatenate([images.reshape(-1, n), extremes, noise]).astype(np.int64)
-    return VectorSet(inputs, edge_values(graph, inputs))
+    return VectorSet(entering_values(graph, inputs), edge_values(graph, inputs))
+
+
+def entering_values(graph: Graph, inputs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a batch as it enters the accelerator, int64 (batch, elements): in the order of its stream."""
+    return GoldenModel(graph).value(inputs, graph.hardware_input).reshape(len(inputs), -1).astype(np.int64)
 
 
 def edge_values(graph: Graph, inputs: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -91,8 +100,8 @@ def edge_values(graph: Graph, inputs: NDArray[np.int64]) -> NDArray[np.int64]:
     values = GoldenModel(graph).value(inputs, graph.hardware_output)
     element = graph.types[graph.hardware_output].element
     if isinstance(element, Planes):
-        return (decode(values.astype(np.uint8), element.scales) + element.largest) // 2
-    return values.astype(np.int64)
+        values = (decode(values.astype(np.uint8), element.scales) + element.largest) // 2
+    return values.reshape(len(inputs), -1).astype(np.int64)
 
 
 def _layer_documents(graph: Graph) -> list[dict[str, Any]]:
@@ -132,13 +141,13 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
     progress("reading the model")
     captured, facts, images = _read(path, options)
     progress("lowering to integer hardware operators")
-    captured.check_emittable()
-    graph = lower(captured, options.folding)
+    graph = lower(captured, options.folding, arg_max=options.arg_max)
+    backends = _backends(graph, options)
     progress("computing golden vectors")
     vectors = golden_vectors(graph, images)
     files: dict[str, bytes] = {"graph.hbnn": ir_file.to_bytes(graph)}
     files |= {name: npy_bytes(array) for name, array in vector_files(vectors).items()}
-    files |= _backend_files(graph, vectors, options, progress)
+    files |= _backend_files(graph, vectors, options, backends, progress)
     progress("estimating area, time and energy")
     manifest = {
         "format": "hbnn_hw.export",
@@ -150,9 +159,10 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
         "board": options.target.board,
         "clock_ns": options.target.clock_ns,
         "hls_tool": options.tool.value,
-        "backends": sorted(backend.value for backend in options.backends),
+        "backends": sorted(backend.value for backend in backends),
         "scale_error": options.scale_error,
         "scales": options.scale_form.value,
+        "arg_max": options.arg_max,
         "vectors": {"real": len(images), "extreme": 2, "random": RANDOM_VECTORS},
         "layers": _layer_documents(graph),
     }
@@ -176,18 +186,37 @@ def _read(path: Path, options: ExportOptions) -> tuple[Graph, dict[str, Any], ND
     return model.graph, dict(model.facts), model.images
 
 
+def _backends(graph: Graph, options: ExportOptions) -> frozenset[Backend]:
+    """Return the back ends to use: those asked for, or else all that know the network's operators."""
+    if options.backends is not None and Backend.RTL not in options.backends:
+        return options.backends
+    from hbnn_hw.backends import rtl
+
+    try:
+        rtl.check_emittable(graph)
+    except GraphError:
+        if options.backends is not None:
+            raise
+        return frozenset({Backend.HLS})
+    return options.backends or frozenset(Backend)
+
+
 def _backend_files(
-    graph: Graph, vectors: VectorSet, options: ExportOptions, progress: Progress
+    graph: Graph,
+    vectors: VectorSet,
+    options: ExportOptions,
+    backends: frozenset[Backend],
+    progress: Progress,
 ) -> Mapping[str, bytes]:
     """Emit the chosen hardware projects, each below a folder of its own name."""
     files: dict[str, bytes] = {}
-    if Backend.HLS in options.backends:
+    if Backend.HLS in backends:
         from hbnn_hw.backends import hls
 
         progress("emitting the HLS project")
         texts = hls.emit(graph, vectors, options.target, options.tool)
         files |= {f"hls/{name}": text.encode() for name, text in texts.items()}
-    if Backend.RTL in options.backends:
+    if Backend.RTL in backends:
         from hbnn_hw.backends import rtl
 
         progress("emitting the RTL")

@@ -50,7 +50,7 @@ class Folding:
 
 
 def spread(folding: Folding, rows: int, groups: int) -> int:
-    """Return how many groups of a layer one step works on: more than one if a group has fewer rows than PEs."""
+    """Return how many groups of a layer one step works on: several if a group has fewer rows than PEs."""
     return max(1, folding.pe // (rows // groups))
 
 
@@ -142,8 +142,9 @@ def fold_schedule(weights: WeightPlanes, folding: Folding, groups: int = 1) -> F
     empty: NDArray[np.bool_] = ~np.any(occupied, axis=(1, 2))
     occupied[empty, 0, 0] = True
     row_fold, plane, column_fold = np.nonzero(occupied)
-    steps = (axis.astype(np.int64) for axis in (row_fold, plane, column_fold))
-    return FoldSchedule(*steps, vector_row_folds=shared)
+    return FoldSchedule(
+        row_fold.astype(np.int64), plane.astype(np.int64), column_fold.astype(np.int64), shared
+    )
 
 
 def weight_words(weights: WeightPlanes, folding: Folding, schedule: FoldSchedule) -> tuple[Bits, Bits]:

@@ -42,7 +42,7 @@ class Node:
         """The operator, which must be one that the accelerator executes; raises GraphError otherwise."""
         if not isinstance(self.op, HardwareOp):
             raise GraphError(
-                f"'{self.name}' is a {type(self.op).__name__}, which the hardware has in parts; lower the graph"
+                f"'{self.name}' is a {type(self.op).__name__}, which hardware has in parts; lower the graph"
             )
         return self.op
 
@@ -123,6 +123,15 @@ class Graph:
     def consumers(self, name: str) -> tuple[Node, ...]:
         """Nodes that read a value."""
         return tuple(node for node in self.nodes if name in node.inputs)
+
+    def readers(self, node: Node) -> tuple[tuple[Node, int], ...]:
+        """Hardware nodes that read a node's stream, each with the position among its inputs."""
+        return tuple(
+            (reader, position)
+            for reader in self.hardware_nodes
+            for position, name in enumerate(reader.inputs)
+            if self.producer(name) == node.name
+        )
 
     @cached_property
     def hardware_nodes(self) -> tuple[Node, ...]:

@@ -200,7 +200,6 @@ def estimate(graph: Graph, target: Target) -> Estimate:
     GraphError
         If the graph is not lowered and scheduled, or holds what no back end emits.
     """
-    graph.check_emittable()
     if not graph.hardware_nodes or not graph.is_scheduled:
         raise GraphError(f"the graph '{graph.name}' must be lowered and scheduled before it can be estimated")
     areas = {name: area(features) for name, features in graph_features(graph).items()}

@@ -8,6 +8,7 @@ work) and list it in :data:`OPS`. An operator that the hardware executes derives
 
 from hbnn_hw.ops.add import Add
 from hbnn_hw.ops.affine import Affine
+from hbnn_hw.ops.arg_max import ArgMax
 from hbnn_hw.ops.base import HardwareOp, HostOp, Op, StreamOp, Tensor, UnemittedOp, WiringOp, Work
 from hbnn_hw.ops.concat import Concat
 from hbnn_hw.ops.convolution import Convolution
@@ -35,6 +36,7 @@ from hbnn_hw.ops.window_pool import WindowPool
 OPS: dict[str, type[Op]] = {
     "add": Add,
     "affine": Affine,
+    "arg_max": ArgMax,
     "concat": Concat,
     "convolution": Convolution,
     "decode": Decode,
@@ -64,6 +66,7 @@ __all__ = [
     "OPS",
     "Add",
     "Affine",
+    "ArgMax",
     "Concat",
     "Convolution",
     "Decode",

@@ -188,10 +188,11 @@ class Mvtu(HardwareOp):
         """Compute bits uint8 (batch, n_bits, ..., rows) or int64 (batch, ..., rows)."""
         (source,) = inputs
         vectors = self._vectors(integers_of(source))
-        weights = self.weights.values().reshape(self.groups, -1, self.weights.columns)
+        rows, columns = self.weights.rows, self.weights.columns
+        weights = self.weights.values().reshape(self.groups, rows // self.groups, columns)
         # No sum leaves 32 bits, so float64 holds them all exactly, and multiplies fast.
         dots = vectors[..., np.newaxis, :].astype(np.float64) @ weights.swapaxes(1, 2).astype(np.float64)
-        sums = dots.astype(np.int64).reshape(*vectors.shape[:-2], self.weights.rows)
+        sums = dots.astype(np.int64).reshape(*vectors.shape[:-2], rows)
         return sums if self.thresholds is None else self.thresholds.apply(sums)
 
     def work(self, *inputs: TensorType) -> Work:

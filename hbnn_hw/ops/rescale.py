@@ -50,11 +50,16 @@ class Rescale(StreamOp):
     def infer(self, *inputs: TensorType) -> TensorType:
         """Integers or planes (..., channels) become integers in a proven range."""
         (source,) = inputs
+        sums = self.sum_range(source)
+        return TensorType(source.shape, Integers(sums.low >> self.shift, sums.high >> self.shift))
+
+    def sum_range(self, source: TensorType) -> Integers:
+        """Return the range of the sums before the shift; raise RangeError beyond 52 bits."""
         check_channels(source, self.multipliers.shape[1])
         reached = range_of(source)
         self._check_products(reached)
-        at_ends = self._sums(ends_of_pieces(reached.low, reached.high, self.knees)) >> self.shift
-        return TensorType(source.shape, Integers(int(at_ends.min()), int(at_ends.max())))
+        at_ends = self._sums(ends_of_pieces(reached.low, reached.high, self.knees))
+        return Integers(int(at_ends.min()), int(at_ends.max()))
 
     def _check_products(self, reached: Integers) -> None:
         magnitude = max(-reached.low, reached.high)

@@ -16,7 +16,9 @@ from hbnn_hw.windows import check_sizes, output_sides, span
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlidingWindow(StreamOp):
-    """``y[r, c]`` runs through channel blocks b, kernel rows i, kernel columns j and channels k of a block:
+    """What a window sees at every place, as one vector.
+
+    ``y[r, c]`` runs through channel blocks b, kernel rows i, kernel columns j and channels k of a block:
     ``x[r * stride + i * dilation, c * stride + j * dilation, b * block + k]``.
 
     One block of all channels is what a matrix unit reads; smaller blocks belong to grouped and depthwise
@@ -86,7 +88,7 @@ class SlidingWindow(StreamOp):
             )
             pixels = image[..., at_rows, at_columns, :]
             seen[..., i, j, :] = pixels.reshape(*leading, rows, columns, blocks, self.block)
-        return seen.reshape(*leading, rows, columns, -1)
+        return seen.reshape(*leading, rows, columns, prod(self.kernel) * source.type.shape[2])
 
     def row_beats(self, source: TensorType) -> int:
         """Beats of one image row."""

@@ -60,12 +60,13 @@ class WindowPool(StreamOp):
 
     def _by_element(self, data: Array) -> Array:
         """Turn (..., window · channels) into (window, ..., channels)."""
-        cut = data.reshape(*data.shape[:-1], -1, self.window, self.block)
+        blocks = data.shape[-1] // (self.window * self.block)
+        cut = data.reshape(*data.shape[:-1], blocks, self.window, self.block)
         seen = np.moveaxis(cut, -2, 0)
-        return seen.reshape(*seen.shape[:-2], -1)
+        return seen.reshape(*seen.shape[:-2], blocks * self.block)
 
     def compute(self, *inputs: Tensor) -> Array:
-        """Compute int64 (batch, rows, columns, channels), or bits (batch, planes, rows, columns, channels)."""
+        """Compute int64 (batch, rows, columns, channels), or bits (batch, planes, rows, ...)."""
         (source,) = inputs
         values = self._by_element(integers_of(source))
         if self.kind is PoolKind.SUM:
@@ -77,10 +78,12 @@ class WindowPool(StreamOp):
         # The first of equal values, as MaxPool has it.
         best = turned.argmax(axis=0)
         if isinstance(source.type.element, Integers):
-            return np.take_along_axis(values, best[np.newaxis], axis=0)[0]
+            numbers: Array = np.take_along_axis(values, best[np.newaxis], axis=0)[0]
+            return numbers
         n_planes = source.type.element.bits
         bits = self._by_element(source.data[:, :n_planes])
-        return np.take_along_axis(bits, best[np.newaxis, :, np.newaxis], axis=0)[0]
+        chosen: Array = np.take_along_axis(bits, best[np.newaxis, :, np.newaxis], axis=0)[0]
+        return chosen
 
     def reads(self, *inputs: TensorType) -> tuple[NDArray[np.int64], ...]:
         """A result leaves with the last element of its window."""

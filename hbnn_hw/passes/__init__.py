@@ -10,6 +10,7 @@ from collections.abc import Callable
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph
 from hbnn_hw.ops import Quantize, Sign
+from hbnn_hw.passes.append_arg_max import append_arg_max
 from hbnn_hw.passes.exchange_pools import exchange_pools
 from hbnn_hw.passes.fold_padding import fold_padding
 from hbnn_hw.passes.fold_thresholds import fold_thresholds
@@ -49,7 +50,7 @@ def simplify(graph: Graph) -> Graph:
     return graph
 
 
-def lower(graph: Graph, request: FoldingRequest | None = None) -> Graph:
+def lower(graph: Graph, request: FoldingRequest | None = None, *, arg_max: bool = False) -> Graph:
     """Lower a captured graph to scheduled operators on streams, checking it after every pass.
 
     Parameters
@@ -58,13 +59,19 @@ def lower(graph: Graph, request: FoldingRequest | None = None) -> Graph:
         The captured graph.
     request
         PE, SIMD and unrolling; the default folds every layer to at most 16 × 16.
+    arg_max
+        Whether the class leaves the accelerator and not the scores, see :func:`append_arg_max`.
 
     Raises
     ------
     GraphError
-        Naming all quantizers of real numbers that could not become integer thresholds.
+        Naming all quantizers of real numbers that could not become integer thresholds, or two classes that
+        cannot be compared as integers.
     """
-    graph = schedule(to_streams(split_planes(simplify(graph))), request or FoldingRequest())
+    graph = simplify(graph)
+    if arg_max:
+        graph = append_arg_max(graph)
+    graph = schedule(to_streams(split_planes(graph)), request or FoldingRequest())
     graph.check()
     return graph
 
@@ -84,6 +91,7 @@ __all__ = [
     "PIPELINE",
     "FoldingRequest",
     "LayerFolding",
+    "append_arg_max",
     "exchange_pools",
     "fold_padding",
     "fold_thresholds",

@@ -10,6 +10,7 @@ from hbnn_hw.errors import FoldingError
 from hbnn_hw.folding import Folding, check_folding, divisors, legal_pe
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
+    ArgMax,
     EncodeBitPlanes,
     HardwareOp,
     Mvtu,
@@ -158,8 +159,8 @@ def _check_simd(graph: Graph, node: Node, op: Mvtu, folding: Folding) -> None:
     """Raise FoldingError where a beat would mix pixels in a frame of nothing, or groups that differ."""
     if op.spread > 1 and folding.simd != op.group_inputs:
         raise FoldingError(
-            f"layer '{node.name}': with PE = {folding.pe} it works on {op.spread} groups at once, which needs "
-            f"SIMD = {op.group_inputs}, not {folding.simd}"
+            f"layer '{node.name}': with PE = {folding.pe} it works on {op.spread} groups at once, which "
+            f"needs SIMD = {op.group_inputs}, not {folding.simd}"
         )
     legal = legal_simd(graph, node)
     if folding.simd not in legal:
@@ -173,10 +174,7 @@ def _choose_simd(graph: Graph, node: Node, op: Mvtu, pe: int, limit: int, previo
     """Largest legal value up to the limit, which needs no general width converter if there is such a one."""
     if pe > op.weights.rows // op.groups:
         return op.group_inputs
-    if op.window > 1:
-        legal = divisors(op.group_inputs)
-    else:
-        legal = legal_simd(graph, node)
+    legal = divisors(op.group_inputs) if op.window > 1 else legal_simd(graph, node)
     fitting = [d for d in legal if d <= limit and (previous_pe is None or _converts(d, previous_pe))]
     return max(fitting, default=max((d for d in legal if d <= limit), default=1))
 
@@ -235,6 +233,8 @@ def _frame_of(graph: Graph, node: Node, lanes: int) -> dict[str, HardwareOp]:
 def _legal_lanes(graph: Graph, node: Node) -> list[int]:
     """Return the lanes that divide all channels of an operator and fit a word, ascending."""
     values = (*graph.input_types(node), graph.types[node.name])
+    if isinstance(node.op, ArgMax):  # one element leaves, whatever comes in a beat
+        values = graph.input_types(node)
     channels = gcd(*(value.shape[-1] for value in values))
     if isinstance(node.op, Pad):
         channels = gcd(channels, *node.op.channels)
@@ -258,9 +258,9 @@ def _with_encoder(graph: Graph) -> Graph:
     """Give the encoder the lanes of what reads it, as far as the edge allows."""
     ops: dict[str, HardwareOp] = {}
     for node in graph.nodes:
-        readers = [reader for reader in graph.consumers(node.name) if isinstance(reader.op, HardwareOp)]
-        if isinstance(node.op, EncodeBitPlanes) and readers:
-            lanes = _edge_lanes(readers[0].hardware.lanes_in, lane_bits=8)
+        if isinstance(node.op, EncodeBitPlanes):
+            wanted = [reader.hardware.lanes_in for reader, _ in graph.readers(node)]
+            lanes = _edge_lanes(wanted[0] if wanted else graph.types[node.name].shape[-1], lane_bits=8)
             ops[node.name] = replace(node.op, lanes=lanes)
     return _replaced(graph, ops)
 
@@ -292,7 +292,7 @@ def _with_converters(graph: Graph) -> Graph:
 
 
 def _converters(graph: Graph, label: str, source: str, lanes_from: int, lanes_to: int) -> list[Node]:
-    """Return one converter, or two by way of a beat that holds whole beats of both sides, or of both parts."""
+    """Return one converter, or two by way of a beat that both widths divide, or that divides both."""
     while label in graph.types:
         label += "_2"
     if _converts(lanes_from, lanes_to):

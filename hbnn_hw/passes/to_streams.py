@@ -1,7 +1,7 @@
 """Pass: operators on images become operators on streams, which is what the hardware has.
 
-A convolution is a frame, a sliding window and a matrix unit; pooling is a unit of its own where windows do not
-overlap, and a sliding window with a reduction where they do. Values that several operators read get a fork.
+A convolution is a frame, a sliding window and a matrix unit; pooling is a unit of its own where windows do
+not overlap, and a sliding window with a reduction where they do. Values with several readers get a fork.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
     Add,
+    ArgMax,
     Concat,
     Convolution,
     Decode,
@@ -36,6 +40,7 @@ from hbnn_hw.ops import (
     WindowPool,
     WiringOp,
 )
+from hbnn_hw.ops.base import range_of
 from hbnn_hw.ops.convolution import MASKED
 from hbnn_hw.types import Integers, Planes, TensorType
 
@@ -119,33 +124,50 @@ def _pooling(streams: _Streams, node: Node, op: MaxPool | SumPool, value: str) -
         pool = Pool(kind=kind, kernel=op.kernel, stride=op.stride, smallest=smallest)
         streams.put(node.name, pool, value)
         return
-    element = streams.types[value].element
-    if any(op.padding) and isinstance(element, Planes):
+    if any(op.padding) and isinstance(streams.types[value].element, Planes):
         value = streams.put(streams.fresh(f"{node.name}_pad"), PadPlanes(padding=op.padding), value)
-    elif any(op.padding):
-        value = _framed(streams, node, value, op.padding, _neutral(node, kind, smallest is not None, element))
+        _window_pool(streams, node.name, op, kind, smallest, value)
+    elif any(op.padding) and smallest is not None:
+        # The smallest is the largest of the negated numbers, so that one frame fits all channels.
+        turned = streams.put(streams.fresh(f"{node.name}_turned"), _negate(smallest), value)
+        framed = _framed(streams, node, turned, op.padding, range_of(streams.types[turned]).low)
+        pooled = _window_pool(streams, streams.fresh(f"{node.name}_largest"), op, kind, None, framed)
+        streams.put(node.name, _negate(smallest), pooled)
+    else:
+        # Every window sees a pixel as well, so what lies outside must only not change the result.
+        outside = 0 if kind is PoolKind.SUM else range_of(streams.types[value]).low
+        value = _framed(streams, node, value, op.padding, outside)
+        _window_pool(streams, node.name, op, kind, smallest, value)
+
+
+def _window_pool(
+    streams: _Streams,
+    name: str,
+    op: MaxPool | SumPool,
+    kind: PoolKind,
+    smallest: NDArray[np.bool_] | None,
+    value: str,
+) -> str:
     window = SlidingWindow(kernel=op.kernel, stride=op.stride, block=1)
-    value = streams.put(streams.fresh(f"{node.name}_window"), window, value)
-    streams.put(node.name, WindowPool(kind=kind, window=prod(op.kernel), block=1, smallest=smallest), value)
+    value = streams.put(streams.fresh(f"{name}_window"), window, value)
+    pool = WindowPool(kind=kind, window=prod(op.kernel), block=1, smallest=smallest)
+    return streams.put(name, pool, value)
 
 
-def _neutral(node: Node, kind: PoolKind, has_smallest: bool, element: object) -> int:
-    """Return an integer outside the image that changes no result: every window sees a pixel as well."""
-    assert isinstance(element, Integers)
-    if kind is PoolKind.SUM:
-        return 0
-    if has_smallest:
-        raise GraphError(
-            f"'{node.name}' takes the minimum of some channels of padded integers, which the hardware has for "
-            "planes only; pool behind the thresholds"
-        )
-    return element.low
+def _negate(channels: NDArray[np.bool_]) -> Rescale:
+    """Turn the sign of some channels."""
+    return Rescale(
+        multipliers=np.where(channels, -1, 1).astype(np.int64)[np.newaxis],
+        offsets=np.zeros((1, len(channels)), dtype=np.int64),
+        knees=np.zeros((0, len(channels)), dtype=np.int64),
+        shift=0,
+    )
 
 
 def _kept(streams: _Streams, node: Node, inputs: tuple[str, ...]) -> None:
     """Keep an operator that streams have as it is, giving it the form of element that it reads there."""
     match node.op:
-        case Add() | Rescale() | Threshold() | Pad():
+        case Add() | ArgMax() | Rescale() | Threshold() | Pad():
             inputs = tuple(map(streams.integers, inputs))
         case Concat():
             kept = isinstance(streams.source.types[node.name].element, Planes)
@@ -185,7 +207,17 @@ def to_streams(graph: Graph) -> Graph:
         else:
             _kept(streams, node, node.inputs)
     built = Graph(graph.name, graph.input_name, graph.input_type, tuple(streams.nodes))
-    return _fork(_fuse(built))
+    return _fork(_fuse(_alive(built)))
+
+
+def _alive(graph: Graph) -> Graph:
+    """Leave out what leads to no output: a stream without a reader would stop its writer."""
+    needed = {graph.output_name}
+    for node in reversed(graph.nodes):
+        if node.name in needed:
+            needed.update(node.inputs)
+    nodes = tuple(node for node in graph.nodes if node.name in needed)
+    return Graph(graph.name, graph.input_name, graph.input_type, nodes)
 
 
 def _fuse(graph: Graph) -> Graph:

@@ -41,7 +41,7 @@ from hbnn_hw.ops import (
     Unflatten,
     WidthConverter,
 )
-from hbnn_hw.passes import lower
+from hbnn_hw.passes import lower, simplify
 from hbnn_hw.types import Integers, Planes, TensorType
 from tests.graphs import PoolAt, random_cnn, random_inputs, random_mlp, random_weights
 
@@ -303,7 +303,7 @@ def test_the_peak_does_not_depend_on_the_batch_and_stays_below_its_bound(monkeyp
     """A working set, as much again for one step's scratch, and a few matrices of windows."""
     monkeypatch.setattr(model, "WORKING_SET", 1 << 20)
     monkeypatch.setattr(convolution, "LARGEST_MATRIX", 1 << 15)
-    graph = lower(random_cnn(5, (16, 16, 3), (PoolAt.NOWHERE, PoolAt.ACCUMULATORS), n_bits=8))
+    graph = simplify(random_cnn(5, (16, 16, 3), (PoolAt.NOWHERE, PoolAt.ACCUMULATORS), n_bits=8))
     golden = GoldenModel(graph, kernel)
     inputs = random_inputs(graph, 3000, seed=0)
     few, many = (peak_of(golden, inputs[:n]) for n in (600, 3000))

@@ -58,12 +58,13 @@ def multi_level(
 
 
 def golden(graph: Graph, batch: int = 8, seed: int = 0) -> VectorSet:
-    """Vectors by the operators' plain meaning; the first two samples are the extremes."""
-    inputs = random_inputs(graph, batch, seed)
-    values = dict(graph.trace(inputs))[graph.hardware_output].data
+    """Vectors at the edges by the operators' plain meaning; the first two samples are the extremes."""
+    values = dict(graph.trace(random_inputs(graph, batch, seed)))
+    entering = values[graph.hardware_input].data.astype(np.int64)
+    leaving = values[graph.hardware_output].data.astype(np.int64)
     if isinstance(graph.types[graph.hardware_output].element, Planes):
-        values = sum(values[:, p].astype(np.int64) << p for p in range(values.shape[1]))
-    return VectorSet(inputs.astype(np.int64), values.astype(np.int64))
+        leaving = sum(leaving[:, p] << p for p in range(leaving.shape[1]))
+    return VectorSet(entering.reshape(batch, -1), leaving.reshape(batch, -1))
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:

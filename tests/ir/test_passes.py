@@ -151,10 +151,12 @@ def test_an_illegal_folding_names_the_layer_and_the_legal_values(request_, messa
         schedule(lowered(), request_)
 
 
-def test_neighbours_that_no_converter_connects_are_named():
-    graph = lowered(sizes=(12, 12, 6))
-    with pytest.raises(FoldingError, match=r"layer 'fc2': its SIMD = 4 and the previous layer's PE = 6"):
-        schedule(graph, parse_folding(pe=["fc1=6"], simd=["fc2=4"]))
+def test_neighbours_whose_widths_do_not_divide_get_two_converters():
+    graph = lower(random_mlp(3, (12, 12, 6)), parse_folding(pe=["fc1=6"], simd=["fc2=4"]))
+    first, second = (node for node in graph.nodes if isinstance(node.op, WidthConverter))
+    assert (first.op.lanes_in, first.op.lanes_out, second.op.lanes_out) == (6, 12, 4)
+    inputs = random_inputs(graph, 5, seed=0)
+    assert np.array_equal(graph.run(inputs).data, random_mlp(3, (12, 12, 6)).run(inputs).data)
 
 
 @pytest.mark.parametrize("entry", ["x", "fc1=", "-3", "fc1=2.5", "0"])

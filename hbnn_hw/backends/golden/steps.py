@@ -34,7 +34,7 @@ from hbnn_hw.ops import (
     WidthConverter,
 )
 from hbnn_hw.ops.base import Array
-from hbnn_hw.types import Integers, Planes, Reals, TensorType
+from hbnn_hw.types import Integers, Planes, TensorType
 from hbnn_hw.weights import WeightPlanes
 from hbnn_hw.windows import output_sides, seen_by
 
@@ -127,7 +127,8 @@ def _dense(op: Dense, at: Site) -> Step | None:
 
 
 def _mvtu(op: Mvtu, at: Site) -> Step | None:
-    if not knows_all(op, "weights", "thresholds", "folding"):
+    known = knows_all(op, "weights", "thresholds", "folding", "groups", "window")
+    if not known or op.groups > 1 or len(at.source.shape) != 1:
         return None
     sums = Dense(weights=op.weights).infer(at.source)
     dot = _dot_step(op.weights, replace(at, result=sums))
@@ -191,7 +192,7 @@ def _compare_step(thresholds: Thresholds, at: Site) -> Step | None:
 
 
 def _threshold(op: Threshold, at: Site) -> Step | None:
-    return _compare_step(op.thresholds, at) if knows_all(op, "thresholds") else None
+    return _compare_step(op.thresholds, at) if knows_all(op, "thresholds", "lanes") else None
 
 
 def _max_pool(op: MaxPool, at: Site) -> Step | None:
@@ -199,7 +200,7 @@ def _max_pool(op: MaxPool, at: Site) -> Step | None:
     known = knows_all(op, "kernel", "stride", "padding", "smallest")
     if not known or len(source.shape) != 3 or not has_numbers(source):
         return None
-    assert not isinstance(source.element, Reals)
+    assert isinstance(source.element, Planes | Integers)
     top, bottom, left, right = op.padding
     rows = source.shape[0] + top + bottom
     columns = output_sides((rows, source.shape[1] + left + right), (1, op.kernel[1]), (1, op.stride[1]))

@@ -70,6 +70,7 @@ AXIS_HEADER: dict[HlsTool, str] = {
 _MEMORY_CORES = {
     "ROM_1P_LUTRAM": "type=rom_1p impl=lutram",
     "ROM_1P_BRAM": "type=rom_1p impl=bram",
+    "RAM_S2P_BRAM": "type=ram_s2p impl=bram",
     "RAM_S2P_LUTRAM": "type=ram_s2p impl=lutram",
 }
 

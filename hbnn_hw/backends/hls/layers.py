@@ -10,10 +10,44 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hbnn_hw.backends.hls.elements import (
+    add_values,
+    arg_max_values,
+    concat_values,
+    decode_values,
+    fork_values,
+    rescale_values,
+    threshold_values,
+)
 from hbnn_hw.backends.hls.mvtu import mvtu_values
+from hbnn_hw.backends.hls.windows import (
+    pad_planes_values,
+    pad_values,
+    pool_values,
+    sliding_window_values,
+    window_pool_values,
+)
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node, type_text
-from hbnn_hw.ops import OPS, EncodeBitPlanes, Fork, HardwareOp, Mvtu, WidthConverter
+from hbnn_hw.ops import (
+    OPS,
+    Add,
+    ArgMax,
+    Concat,
+    Decode,
+    EncodeBitPlanes,
+    Fork,
+    HardwareOp,
+    Mvtu,
+    Pad,
+    PadPlanes,
+    Pool,
+    Rescale,
+    SlidingWindow,
+    Threshold,
+    WidthConverter,
+    WindowPool,
+)
 from hbnn_hw.streams import beat_bits
 
 Values = dict[str, Any]
@@ -41,9 +75,21 @@ def _encoder_values(graph: Graph, node: Node) -> Values:
 
 
 LAYER_VALUES: dict[type[HardwareOp], Callable[[Graph, Node], Values]] = {
+    Add: add_values,
+    ArgMax: arg_max_values,
+    Concat: concat_values,
+    Decode: decode_values,
     EncodeBitPlanes: _encoder_values,
+    Fork: fork_values,
     Mvtu: mvtu_values,
+    Pad: pad_values,
+    PadPlanes: pad_planes_values,
+    Pool: pool_values,
+    SlidingWindow: sliding_window_values,
+    Rescale: rescale_values,
+    Threshold: threshold_values,
     WidthConverter: _converter_values,
+    WindowPool: window_pool_values,
 }
 """What each operator adds to the common values of its layer."""
 
@@ -89,7 +135,7 @@ def layer_values(graph: Graph, node: Node, index: int, function: str) -> Values:
         raise GraphError(f"'{node.name}' is a {type(op).__name__}, which the HLS back end does not emit")
     types, result = graph.input_types(node), graph.types[node.name]
     sources = _arguments("source", [(beat_bits(value, op.lanes_in), op.lanes_in) for value in types])
-    n_sinks = max(1, len(readers(graph, node))) if isinstance(op, Fork) else 1
+    n_sinks = max(1, len(graph.readers(node))) if isinstance(op, Fork) else 1
     sinks = _arguments("sink", [(beat_bits(result, op.lanes_out), op.lanes_out)] * n_sinks)
     common: Values = {
         "name": node.name,
@@ -108,13 +154,3 @@ def layer_values(graph: Graph, node: Node, index: int, function: str) -> Values:
         "cycles": op.cycles(*types),
     }
     return common | LAYER_VALUES[type(op)](graph, node)
-
-
-def readers(graph: Graph, node: Node) -> list[tuple[Node, int]]:
-    """Return the hardware nodes that read a node's stream, each with the position among its inputs."""
-    return [
-        (reader, position)
-        for reader in graph.hardware_nodes
-        for position, name in enumerate(reader.inputs)
-        if graph.producer(name) == node.name
-    ]

@@ -16,7 +16,6 @@ from hbnn_hw.backends.hls.roms import (
     number_rom,
     part_files,
     vector_rom,
-    wide_words,
     word_rom,
 )
 from hbnn_hw.errors import FoldingError
@@ -116,7 +115,6 @@ class _Words:
             "weight_rom": weights,
             "mask_rom": masks,
             "masks_shared": shared,
-            "wide_words": wide_words(self.weights.shape[-1]),
             "rom_files": part_files("weights", weights) | part_files("masks", masks or [""]),
             "rom_bits": self.weights.size,
         }

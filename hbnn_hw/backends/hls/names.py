@@ -42,9 +42,13 @@ def identifier(name: str) -> str:
     return f"{cleaned}_x" if cleaned.lower() in _RESERVED else cleaned
 
 
+_TABLES = ("thresholds", "multipliers", "offsets", "knees", "scales")
+"""What constants of operators on single elements are called, behind the layer's name."""
+
+
 def _derived(candidate: str) -> set[str]:
     """All names that a project makes from one identifier, in lower case."""
-    suffixes = ("shape", "coefficients", "input_scales", "weights", "masks", "steps", "activation")
+    suffixes = ("shape", "coefficients", "input_scales", "weights", "masks", "steps", "activation", *_TABLES)
     return {name.lower() for name in (candidate, f"to_{candidate}", *(f"{candidate}_{s}" for s in suffixes))}
 
 

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hbnn_hw.backends.hls.dialect import AXIS_HEADER, TCL, HlsTool, translate
-from hbnn_hw.backends.hls.layers import layer_values, op_name, readers
+from hbnn_hw.backends.hls.layers import layer_values, op_name
 from hbnn_hw.backends.hls.limits import check_word
 from hbnn_hw.backends.hls.names import identifiers
+from hbnn_hw.backends.hls.scripts import script_files
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph
@@ -25,7 +26,20 @@ from hbnn_hw.target import Target
 from hbnn_hw.templating import render, static_text
 from hbnn_hw.verify.vectors import VectorSet
 
-LIBRARY = ("bits.h", "edges.h", "mvtu.h", "roms.h", "width_converter.h")
+LIBRARY = (
+    "arg_max.h",
+    "bits.h",
+    "edges.h",
+    "elements.h",
+    "lanes.h",
+    "mvtu.h",
+    "numbers.h",
+    "pad.h",
+    "pool.h",
+    "roms.h",
+    "sliding_window.h",
+    "width_converter.h",
+)
 """Static headers that every project carries, beside the tool's own ``axis.h``."""
 
 LAYOUT_FILE = "tb/layout.json"
@@ -40,7 +54,7 @@ def _check_streams(graph: Graph) -> None:
     if not nodes or not graph.is_scheduled:
         raise GraphError(f"the graph '{graph.name}' must be lowered and scheduled before it is emitted")
     for node in nodes[:-1]:
-        found = len(readers(graph, node))
+        found = len(graph.readers(node))
         if found != 1 and not (found and isinstance(node.op, Fork)):
             raise GraphError(
                 f"the stream of '{node.name}' must have one reader, not {found}; lower the graph"
@@ -78,7 +92,7 @@ def _layers(graph: Graph, names: dict[str, str]) -> list[Values]:
     layers = []
     for index, node in enumerate(graph.hardware_nodes):
         values = layer_values(graph, node, index, names[node.name])
-        sinks = [streams[reader.name, position] for reader, position in readers(graph, node)] or ["to_output"]
+        sinks = [streams[reader.name, position] for reader, position in graph.readers(node)] or ["to_output"]
         sources = [streams[node.name, position] for position in range(len(node.inputs))]
         layers.append(values | {"op": op_name(node.hardware), "arguments": [*sources, *sinks, "images"]})
     # Only now, so that a complaint names the layer that asks for a word, not the converter that makes it.
@@ -195,7 +209,7 @@ def emit(
         "tb/input.dat": _beats(input_edge(graph), input_edge(graph).to_beats(vectors.inputs)),
         "tb/output.dat": _beats(output_edge(graph), output_edge(graph).to_beats(vectors.outputs)),
         LAYOUT_FILE: _layout(graph, values),
-        "scripts/hls.tcl": render("vivado/hls.tcl.j2", values),
+        **script_files(values),
         "README.md": render("hls/project/README.md.j2", values),
     }
     return dict(sorted(files.items()))

@@ -43,4 +43,12 @@ def emit(graph: Graph, target: Target) -> dict[str, str]:
     return project.emit(graph, target)
 
 
-__all__ = ["emit"]
+def check_emittable(graph: Graph) -> None:
+    """Raise GraphError, naming all such nodes, if operators have no RTL yet."""
+    require("amaranth", "rtl", "the RTL back end")
+    from hbnn_hw.backends.rtl import top
+
+    top.check_known(graph)
+
+
+__all__ = ["check_emittable", "emit"]

@@ -18,6 +18,7 @@ from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import EncodeBitPlanes, HardwareOp, Mvtu, WidthConverter
 from hbnn_hw.streams import StreamEdge, input_buffer_words, input_edge, output_edge
+from hbnn_hw.types import Planes
 
 BUILDERS: dict[type[HardwareOp], Callable[..., wiring.Component]] = {
     EncodeBitPlanes: encode_bit_planes.build,
@@ -29,17 +30,39 @@ BUILDERS: dict[type[HardwareOp], Callable[..., wiring.Component]] = {
 
 def check_chain(graph: Graph) -> None:
     """Raise GraphError unless the hardware operators are scheduled and follow each other in one chain."""
-    graph.check_emittable()
     if not graph.hardware_nodes or not graph.is_scheduled:
         raise GraphError(f"the graph '{graph.name}' must be lowered and scheduled before it can be emitted")
     graph.check()
-    expected = graph.input_name
+    check_known(graph)
+    expected = graph.producer(graph.hardware_input)
     for node in graph.hardware_nodes:
-        if node.inputs != (expected,):
+        if tuple(map(graph.producer, node.inputs)) != (expected,):
             raise GraphError(
                 f"'{node.name}' must read '{expected}' alone; the RTL is a chain, not {node.inputs}"
             )
         expected = node.name
+
+
+def check_known(graph: Graph) -> None:
+    """Raise GraphError, naming all such nodes, if operators have no RTL yet."""
+    unknown = [f"'{node.name}' ({form})" for node in graph.hardware_nodes if (form := _unknown(graph, node))]
+    if unknown:
+        raise GraphError(
+            f"the RTL back end does not emit {', '.join(unknown)} yet; use '--backend hls', or a network of "
+            "linear layers on bit-planes"
+        )
+
+
+def _unknown(graph: Graph, node: Node) -> str | None:
+    """Tell what a node is that has no RTL; None if it has."""
+    op, source = node.op, graph.source_type(node)
+    if type(op) not in BUILDERS:
+        return type(op).__name__
+    if not isinstance(op, Mvtu):
+        return None
+    if len(source.shape) > 1 or op.groups > 1:
+        return "Mvtu of an image"
+    return None if isinstance(source.element, Planes) else "Mvtu of integers"
 
 
 def text_kernels(graph: Graph) -> dict[str, str]:

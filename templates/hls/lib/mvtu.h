@@ -9,6 +9,7 @@
 #define HBNN_MVTU_H
 
 #include "bits.h"
+#include "lanes.h"
 #include "roms.h"
 #include <hls_stream.h>
 
@@ -24,9 +25,9 @@ struct Mvtu {
   typedef ap_uint<INPUT_BITS> input_t;
   typedef ap_uint<OUTPUT_BITS> output_t;
   typedef typename LaneWord<Layer::SIMD>::type lanes_t;
-  typedef typename Number<Layer::WORD_SUM_BITS>::type word_sum_t;
-  typedef typename Number<Layer::STEP_SUM_BITS>::type step_sum_t;
-  typedef typename Number<Layer::SUM_BITS>::type sum_t;
+  typedef typename Unsigned<Layer::WORD_SUM_BITS>::type word_sum_t;
+  typedef typename Unsigned<Layer::STEP_SUM_BITS>::type step_sum_t;
+  typedef typename Unsigned<Layer::SUM_BITS>::type sum_t;
   typedef Constants<Layer::WEIGHT_PLANES> coefficients_t;
   typedef Constants<Layer::INPUT_PLANES> scales_t;
 };
@@ -92,9 +93,9 @@ typename Mvtu<Layer>::output_t activated(const typename Mvtu<Layer>::sum_t sums[
 #if HBNN_NATIVE_WORDS
   Parts<Mvtu<Layer>::OUTPUT_BITS> beat = Parts<Mvtu<Layer>::OUTPUT_BITS>();
   for (unsigned pe = 0; pe < Layer::PE; ++pe) {
-    put_bits(beat, pe * Layer::OUTPUT_BITS, Layer::OUTPUT_BITS, activation.at(sums[pe], pe, row_fold));
+    set_field(beat, pe * Layer::OUTPUT_BITS, Layer::OUTPUT_BITS, activation.at(sums[pe], pe, row_fold));
   }
-  return word_of(beat);
+  return beat;
 #else
   typename Mvtu<Layer>::output_t beat = 0;
   for (unsigned pe = 0; pe < Layer::PE; ++pe) {
@@ -118,8 +119,8 @@ void mvtu(hls::stream<typename Mvtu<Layer>::input_t> &source, hls::stream<typena
   typedef typename Mvtu<Layer>::sum_t sum_t;
   sum_t sums[Layer::PE];
 #pragma HLS ARRAY_PARTITION variable=sums complete
-  typename Counter<Layer::ROW_FOLDS>::type row_fold = 0;
-  typename Counter<Layer::VECTOR_ROW_FOLDS>::type vector_row_fold = 0;
+  typename Counter<Layer::ROW_FOLDS - 1>::type row_fold = 0;
+  typename Counter<Layer::VECTOR_ROW_FOLDS - 1>::type vector_row_fold = 0;
   bool first = true;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000

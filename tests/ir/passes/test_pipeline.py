@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hbnn_hw import ir_file
 from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.ops import Add, Concat, MaxPool, Pad, PiecewiseAffine, Quantize, Rescale, Sign, SumPool
-from hbnn_hw.passes import PIPELINE, fuse_mvtu, lower, prune_planes
+from hbnn_hw.passes import PIPELINE, fuse_mvtu, lower, prune_planes, simplify
 from hbnn_hw.types import Reals
 from tests.graphs import random_inputs
 from tests.ir.passes.networks import only, random_network
@@ -20,7 +20,7 @@ networks = st.builds(random_network, st.integers(0, 1_000_000), st.integers(1, 7
 def test_lowering_keeps_the_outputs_of_any_topology_after_every_pass_and_through_files(graph):
     inputs = random_inputs(graph, 6, seed=1)
     expected = graph.run(inputs).data
-    lowered = lower(graph)
+    lowered, simple = lower(graph), simplify(graph)
     for step in PIPELINE:
         graph = step(graph)
         graph.check()
@@ -30,6 +30,7 @@ def test_lowering_keeps_the_outputs_of_any_topology_after_every_pass_and_through
         assert np.array_equal(again.run(inputs).data, expected), step
     assert np.array_equal(lowered.run(inputs).data, expected)
     assert np.array_equal(GoldenModel(lowered).value(inputs), expected)
+    assert np.array_equal(GoldenModel(simple).value(inputs), expected)
 
 
 @settings(max_examples=60)
