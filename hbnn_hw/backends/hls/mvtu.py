@@ -85,7 +85,7 @@ def _activation(op: Mvtu, accumulation: Accumulation, output_bits: int) -> dict[
     row_folds = op.weights.rows // folding.pe
     if op.thresholds is None:
         offsets = fold_rows(accumulation.offsets, folding).swapaxes(0, 1)
-        shape = (sum_bits, accumulation.shift, output_bits, folding.pe, row_folds)
+        shape: tuple[int, ...] = (sum_bits, accumulation.shift, output_bits, folding.pe, row_folds)
         rom = number_rom(offsets, sum_bits)
         return {"activation": f"Scores<{', '.join(map(str, shape))}>", "activation_rom": rom, "levels": 0}
     inverted = op.thresholds.inverted.astype(np.int64)[:, np.newaxis] << (sum_bits + 1)

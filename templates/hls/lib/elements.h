@@ -90,7 +90,7 @@ void rescale(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
 // twice the scales of the bits that are 1, less the scales of all planes that are there.
 template <class Layer>
 typename Number<Layer::RESULT_BITS>::type decoded(const ap_uint<Layer::PLANES> &bits,
-                                                    const ap_uint<Layer::PLANES> &present,
+                                                  const ap_uint<Layer::PLANES> &present,
                                                   const Constants<Layer::PLANES> &scales) {
 #pragma HLS INLINE
   typedef typename Number<Layer::RESULT_BITS + 1>::type sum_t;
