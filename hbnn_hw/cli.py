@@ -82,6 +82,19 @@ def export(
     unroll: Annotated[
         list[str] | None, typer.Option(metavar="LAYER|all", help="Unroll a layer completely.")
     ] = None,
+    folding: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.JSON", help="PE and SIMD by layer, as the folding.json of an export."),
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(metavar="N", help="Search the smallest design with N frames a second.")
+    ] = None,
+    cycles: Annotated[
+        int | None, typer.Option(metavar="N", help="Search the smallest design with N cycles a frame.")
+    ] = None,
+    fit: Annotated[bool, typer.Option("--fit", help="Search the fastest design that fits the device.")] = (
+        False
+    ),
     tool: Annotated[ToolChoice, typer.Option(help="HLS dialect: 2018.3-2020.1, or 2020.2 and later.")] = (
         ToolChoice.VIVADO_HLS
     ),
@@ -99,17 +112,22 @@ def export(
     """Write the accelerator of a trained model: IR, HLS project, RTL, golden vectors, report.
 
     --pe and --simd take a limit for all layers (16) or one layer's exact value (fc1=8), and may be repeated.
+    --fps, --cycles and --fit choose PE and SIMD themselves, for all layers that have no value of their own.
     """
     from hbnn_hw.backends.hls import HlsTool
     from hbnn_hw.export import Backend, ExportOptions
     from hbnn_hw.export import export as run
-    from hbnn_hw.options import parse_folding
+    from hbnn_hw.folding_file import load_foldings, with_foldings
+    from hbnn_hw.options import parse_folding, parse_goal
     from hbnn_hw.target import Target
 
+    target, request = Target(clock_ns=clock_ns), parse_folding(pe or (), simd or (), unroll or ())
+    goal = parse_goal(fps, cycles, fit, clock_ns, request)
     options = ExportOptions(
         backends=None if backend is BackendChoice.ALL else frozenset({Backend(backend.value)}),
-        folding=parse_folding(pe or (), simd or (), unroll or ()),
-        target=Target(clock_ns=clock_ns),
+        folding=with_foldings(request, load_foldings(folding) if folding else {}),
+        goal=goal,
+        target=target,
         tool=HlsTool(tool.value),
         scale_error=scale_error,
         scale_form=scales,
@@ -162,6 +180,31 @@ def lint(
         _say(f"{len(findings)} finding{'' if len(findings) == 1 else 's'}")
     if findings:
         raise typer.Exit(1)
+
+
+@app.command()
+def streams(
+    folder: ExportFolder,
+    images: Annotated[int | None, typer.Option(help="Use the first N golden vectors; 8 by default.")] = None,
+    suggest: Annotated[bool, typer.Option(help="Find depths that the schedule's pace needs, too.")] = False,
+    sanitize: Annotated[
+        bool, typer.Option(help="Compile with address and undefined-behaviour sanitizers.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate the exported HLS C++ with streams that block: deadlocks, FIFO depths, clocks per image."""
+    from hbnn_hw.exported import add_results, open_export
+    from hbnn_hw.verify.fifo import fifo_text, run_fifo_check
+
+    exported = open_export(folder)
+    _say("compiling and running the dataflow processes with bounded streams")
+    report = run_fifo_check(folder, images=images, suggest=suggest, sanitize=sanitize)
+    add_results(exported, [report.result])
+    if as_json:
+        _print_json(report.document())
+        return
+    _report_results([report.result], as_json=False)
+    _out.print(fifo_text(report), end="", markup=False)
 
 
 @app.command()

@@ -17,14 +17,16 @@ from hbnn_hw.artifacts import check_absent, json_bytes, npy_bytes, write_folder
 from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.backends.hls import HlsTool
 from hbnn_hw.errors import GraphError
-from hbnn_hw.exported import MANIFEST, REPORT, report_page
+from hbnn_hw.exported import FOLDING, MANIFEST, REPORT, report_page
 from hbnn_hw.extras import require
+from hbnn_hw.folding_file import folding_document
 from hbnn_hw.graph import Graph
 from hbnn_hw.inspection import read_graph
 from hbnn_hw.ops import Mvtu
-from hbnn_hw.passes import FoldingRequest, lower
+from hbnn_hw.passes import FoldingRequest, lower, streamed
 from hbnn_hw.planes import decode
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm
+from hbnn_hw.search import Budget, FoldingSearch, SearchGoal, search_text
 from hbnn_hw.streams import node_cycles
 from hbnn_hw.target import Target
 from hbnn_hw.types import Integers, Planes
@@ -54,6 +56,8 @@ class ExportOptions:
         Which hardware projects to emit; None for all that know the network's operators.
     folding
         PE, SIMD and unrolling.
+    goal
+        What the foldings of the other layers are searched for; None takes the limits of ``folding``.
     target
         Device and clock.
     tool
@@ -68,6 +72,7 @@ class ExportOptions:
 
     backends: frozenset[Backend] | None = None
     folding: FoldingRequest = field(default_factory=FoldingRequest)
+    goal: SearchGoal | None = None
     target: Target = field(default_factory=Target)
     tool: HlsTool = HlsTool.VIVADO_HLS
     scale_error: float = DEFAULT_SCALE_ERROR
@@ -141,11 +146,12 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
     progress("reading the model")
     captured, facts, images = _read(path, options)
     progress("lowering to integer hardware operators")
-    graph = lower(captured, options.folding, arg_max=options.arg_max)
+    graph = _lowered(captured, options, progress)
     backends = _backends(graph, options)
     progress("computing golden vectors")
     vectors = golden_vectors(graph, images)
     files: dict[str, bytes] = {"graph.hbnn": ir_file.to_bytes(graph)}
+    files[FOLDING] = json_bytes(folding_document(graph))
     files |= {name: npy_bytes(array) for name, array in vector_files(vectors).items()}
     files |= _backend_files(graph, vectors, options, backends, progress)
     progress("estimating area, time and energy")
@@ -172,6 +178,19 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
     progress("writing the folder")
     write_folder(folder, files)
     return graph
+
+
+def _lowered(captured: Graph, options: ExportOptions, progress: Progress) -> Graph:
+    """Lower the network with the foldings that are asked for, or with those that a search finds."""
+    if options.goal is None:
+        return lower(captured, options.folding, arg_max=options.arg_max)
+    streams = streamed(captured, arg_max=options.arg_max)
+    progress("searching foldings")
+    search = FoldingSearch(streams, Budget.of(options.target.device), options.folding.layers)
+    result = options.goal.search(search)
+    result.graph.check()
+    progress("found\n" + search_text(result, options.target.clock_ns).rstrip())
+    return result.graph
 
 
 def _read(path: Path, options: ExportOptions) -> tuple[Graph, dict[str, Any], NDArray[np.int64]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hbnn_hw.estimate import SynthesisResult
 
 MANIFEST = "export.json"
+FOLDING = "folding.json"
 REPORT = "report.html"
 RESULTS = "verification.json"
 SYNTHESIS = "synthesis.json"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hbnn_hw.errors import FoldingError
 from hbnn_hw.passes.schedule import FoldingRequest, LayerFolding
+from hbnn_hw.search import SearchGoal
 
 ALL_LAYERS = "all"
 
@@ -57,3 +58,34 @@ def parse_folding(
         for name in sorted(names | pe_of.keys() | simd_of.keys())
     }
     return FoldingRequest(default_pe, default_simd, ALL_LAYERS in unroll, layers)
+
+
+def parse_goal(
+    fps: float | None, cycles: int | None, fit: bool, clock_ns: float, folding: FoldingRequest
+) -> SearchGoal | None:
+    """Build the goal of ``--fps``, ``--cycles`` and ``--fit``; None without any of them.
+
+    Raises
+    ------
+    FoldingError
+        If there is more than one of them, one is out of range, or a limit for all layers stands beside it.
+    """
+    if [fps is not None, cycles is not None, fit].count(True) == 0:
+        return None
+    if [fps is not None, cycles is not None, fit].count(True) > 1:
+        raise FoldingError("--fps, --cycles and --fit exclude one another; give one of them")
+    defaults = FoldingRequest()
+    if (folding.pe, folding.simd, folding.unroll) != (defaults.pe, defaults.simd, defaults.unroll):
+        raise FoldingError(
+            "--fps, --cycles and --fit choose PE and SIMD of all layers; limit single layers beside them, "
+            "such as --pe fc1=8"
+        )
+    if fps is not None and not 0 < fps <= 1e9 / clock_ns:
+        raise FoldingError(
+            f"--fps must lie above 0 and not above the clock's {1e9 / clock_ns:,.0f} frames/s, not at {fps:g}"
+        )
+    if fps is not None:
+        return SearchGoal(int(1e9 / (clock_ns * fps)))
+    if cycles is not None and cycles < 1:
+        raise FoldingError(f"--cycles must be at least 1, not {cycles}")
+    return SearchGoal(cycles)

@@ -15,7 +15,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hbnn_hw.ops import HardwareOp, Mvtu
+from hbnn_hw.ops import (
+    Add,
+    HardwareOp,
+    Mvtu,
+    Pool,
+    Rescale,
+    SlidingWindow,
+    Threshold,
+    WindowPool,
+)
 from hbnn_hw.types import TensorType
 
 ADD8_PJ = 0.03
@@ -37,9 +46,9 @@ class OperationEnergy:
     Attributes
     ----------
     compute_pj
-        Binary multiply-accumulates, accumulation and comparisons.
+        Binary multiply-accumulates, accumulation, comparisons, additions and multiplications.
     memory_pj
-        Weight, mask, threshold and input words read.
+        Weight, mask, threshold and input words read; rows of images written and read.
     """
 
     compute_pj: float = 0.0
@@ -56,20 +65,69 @@ def _memory_bits(op: Mvtu, source: TensorType) -> float:
     fold = op.scheduled_folding
     if fold.unrolled:
         return 0.0
-    steps = op.schedule().n_steps
-    per_lane = (1 if op.weights.is_homogeneous else 2) * fold.pe + op.input_planes(source).n_planes
-    return steps * fold.simd * per_lane + op.work(source).threshold_bits
+    steps = op.cycles(source)
+    planes = op.input_planes(source).n_planes
+    per_lane = (1 if op.weights.is_homogeneous else 2) * fold.pe + planes * op.spread
+    return steps * fold.simd * per_lane + op.places(source) * op.work(source).threshold_bits
 
 
-def operation_energy(op: HardwareOp, source: TensorType) -> OperationEnergy:
-    """45 nm energy of one operator and sample; nothing for wires and converters."""
-    if not isinstance(op, Mvtu):
-        return OperationEnergy()
+def _mvtu_energy(op: Mvtu, source: TensorType) -> OperationEnergy:
     work, bits = op.work(source), op.agreement_bits(source)
     fold = op.scheduled_folding
-    accumulations = 0 if fold.unrolled else op.schedule().n_steps * fold.pe
+    accumulations = 0 if fold.unrolled else op.cycles(source) * fold.pe
     adders = work.binary_macs + bits * (accumulations + work.comparisons)
     return OperationEnergy(adders * FULL_ADDER_PJ, _memory_bits(op, source) * MEMORY_BIT_PJ)
+
+
+def _window_energy(op: SlidingWindow, source: TensorType) -> OperationEnergy:
+    """Every pixel is written into the ring once, and read by every window that sees it."""
+    moved = source.n_elements + op.infer(source).n_elements
+    return OperationEnergy(memory_pj=moved * source.element.bits * MEMORY_BIT_PJ)
+
+
+def _pool_energy(op: Pool | WindowPool, source: TensorType) -> OperationEnergy:
+    """An addition or comparison per element; unfinished results are read and written by each further row."""
+    result = op.infer(source)
+    bits = result.element.bits
+    compute = source.n_elements * bits * FULL_ADDER_PJ
+    if isinstance(op, WindowPool):
+        return OperationEnergy(compute)
+    accesses = 2 * (op.kernel[0] - 1) * result.n_elements
+    return OperationEnergy(compute, accesses * bits * MEMORY_BIT_PJ)
+
+
+def _rescale_energy(op: Rescale, source: TensorType) -> OperationEnergy:
+    """A multiplication of x by m bits as m additions of x bits, and the addition of the offset."""
+    factor_bits = int(abs(op.multipliers).max()).bit_length() + 1
+    adders = source.n_elements * source.element.bits * (factor_bits + 1)
+    return OperationEnergy(adders * FULL_ADDER_PJ)
+
+
+def _threshold_energy(op: Threshold, source: TensorType) -> OperationEnergy:
+    bits = op.work(source).comparisons * source.element.bits
+    return OperationEnergy(bits * FULL_ADDER_PJ, bits * MEMORY_BIT_PJ)
+
+
+def operation_energy(op: HardwareOp, *sources: TensorType) -> OperationEnergy:
+    """45 nm energy of one operator and sample; nothing for wires, frames and converters."""
+    source = sources[0]
+    match op:
+        case Mvtu():
+            return _mvtu_energy(op, source)
+        case SlidingWindow():
+            return _window_energy(op, source)
+        case Pool() | WindowPool():
+            return _pool_energy(op, source)
+        case Rescale():
+            return _rescale_energy(op, source)
+        case Threshold():
+            return _threshold_energy(op, source)
+        case Add():
+            result = op.infer(*sources)
+            adders = (len(sources) - 1) * result.n_elements * result.element.bits
+            return OperationEnergy(adders * FULL_ADDER_PJ)
+        case _:
+            return OperationEnergy()
 
 
 def fpga_power_w(luts: float, clock_mhz: float) -> float:

@@ -6,13 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hbnn_hw.errors import GraphError
-from hbnn_hw.estimate.area import Area, ErrorBand, area, graph_features, load_constants
+from hbnn_hw.estimate.area import QUEUES, Area, ErrorBand, area, graph_features, load_constants
+from hbnn_hw.estimate.area.features import Features
 from hbnn_hw.estimate.energy import OperationEnergy, fpga_energy_pj, fpga_power_w, operation_energy
 from hbnn_hw.graph import Graph, Node
+from hbnn_hw.latency import latency
 from hbnn_hw.ops import Mvtu
+from hbnn_hw.step_counts import full_steps
 from hbnn_hw.streams import node_cycles
 from hbnn_hw.target import Target
-from hbnn_hw.timing import latency_cycles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class LayerShape:
         "uniform", "column" (all rows share a map) or "element".
     pe, simd, unrolled
         Folding.
+    full_cycles
+        Clock cycles per sample if no word of the bit map were left out.
     """
 
     rows: int
@@ -42,6 +46,7 @@ class LayerShape:
     pe: int
     simd: int
     unrolled: bool
+    full_cycles: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +60,11 @@ class NodeEstimate:
     cycles
         Clock cycles per sample; exact.
     area
-        Estimated resources.
+        Estimated resources, the queues in front of it included.
     energy
         45 nm operation energy per sample.
+    is_calibrated
+        Whether the area's constants were fitted on synthesis, or it is counted from first principles.
     layer
         Shape and folding of a matrix unit; None for the other operators.
     """
@@ -67,6 +74,7 @@ class NodeEstimate:
     cycles: int
     area: Area
     energy: OperationEnergy
+    is_calibrated: bool = True
     layer: LayerShape | None = None
 
 
@@ -85,9 +93,12 @@ class Estimate:
     edges
         Area of the accelerator's AXI4-Stream edges.
     latency_cycles
-        From the first input beat to the last output beat of one sample; exact.
+        From the first input beat to the last output beat of one sample.
+    latency_is_exact
+        Whether the RTL is held to that latency, or it is an estimate.
     errors
-        Measured error band by quantity: ``luts``, ``lut_sites``, ``flip_flops``.
+        Measured error band by quantity: ``luts``, ``lut_sites``, ``flip_flops``. It holds for calibrated
+        nodes.
     source
         What the area constants were fitted on.
     """
@@ -99,6 +110,7 @@ class Estimate:
     nodes: tuple[NodeEstimate, ...]
     edges: Area
     latency_cycles: int
+    latency_is_exact: bool
     errors: dict[str, ErrorBand]
     source: str
 
@@ -106,6 +118,11 @@ class Estimate:
     def area(self) -> Area:
         """Resources of the whole accelerator."""
         return sum((node.area for node in self.nodes), self.edges)
+
+    @property
+    def uncalibrated_luts(self) -> float:
+        """LUTs of nodes whose area is counted from first principles."""
+        return sum(node.area.luts for node in self.nodes if not node.is_calibrated)
 
     @property
     def interval_cycles(self) -> int:
@@ -152,6 +169,7 @@ class Estimate:
             "nodes": [asdict(node) for node in self.nodes],
             "totals": {
                 "area": asdict(self.area),
+                "uncalibrated_luts": self.uncalibrated_luts,
                 "interval_cycles": self.interval_cycles,
                 "bottleneck": self.bottleneck,
                 "frames_per_second": self.frames_per_second,
@@ -165,14 +183,15 @@ class Estimate:
 
 def map_granularity(op: Mvtu) -> str:
     """Name the coarsest sharing that a layer's bit map has."""
-    bit_map = op.weights.bit_map()
-    if (bit_map == bit_map[0, 0]).all():
-        return "uniform"
-    return "column" if (bit_map == bit_map[0]).all() else "element"
+    weights = op.weights
+    if not (weights.masks == weights.masks[:, :1]).all():
+        return "element"
+    first_row = weights.plane_populations()[:, 0]
+    return "uniform" if set(first_row.tolist()) <= {0, weights.columns} else "column"
 
 
 def _layer(graph: Graph, node: Node) -> LayerShape | None:
-    op = node.op
+    op, source = node.op, graph.source_type(node)
     if not isinstance(op, Mvtu):
         return None
     fold = op.scheduled_folding
@@ -180,50 +199,55 @@ def _layer(graph: Graph, node: Node) -> LayerShape | None:
         rows=op.weights.rows,
         columns=op.weights.columns,
         weight_planes=op.weights.n_planes,
-        input_planes=op.input_planes(graph.source_type(node)).n_planes,
+        input_planes=op.input_planes(source).n_planes,
         average_bits=op.weights.average_bits(),
         map_granularity=map_granularity(op),
         pe=fold.pe,
         simd=fold.simd,
         unrolled=fold.unrolled,
+        full_cycles=op.places(source) * full_steps(op.weights, fold),
+    )
+
+
+def _node(graph: Graph, node: Node, cycles: int, features: dict[str, Features]) -> NodeEstimate:
+    total, queues = area(features[node.name]), features.get(node.name + QUEUES)
+    return NodeEstimate(
+        name=node.name,
+        kind=type(node.op).__name__,
+        cycles=cycles,
+        area=total + area(queues) if queues else total,
+        energy=operation_energy(node.hardware, *graph.input_types(node)),
+        is_calibrated=features[node.name].is_calibrated,
+        layer=_layer(graph, node),
     )
 
 
 def estimate(graph: Graph, target: Target) -> Estimate:
     """Estimate area, time and energy of a scheduled network.
 
-    Cycles and latency are exact (the RTL is held to them); area comes from fitted cost functions; energy from
-    published constants (:mod:`hbnn_hw.estimate.energy`).
+    Cycles are exact (simulations are held to them), and so is the latency of networks on vectors
+    (:mod:`hbnn_hw.latency`); area comes from cost functions; energy from published constants
+    (:mod:`hbnn_hw.estimate.energy`).
 
     Raises
     ------
     GraphError
-        If the graph is not lowered and scheduled, or holds what no back end emits.
+        If the graph is not lowered and scheduled.
     """
     if not graph.hardware_nodes or not graph.is_scheduled:
         raise GraphError(f"the graph '{graph.name}' must be lowered and scheduled before it can be estimated")
-    areas = {name: area(features) for name, features in graph_features(graph).items()}
-    cycles = node_cycles(graph)
-    nodes = tuple(
-        NodeEstimate(
-            name=node.name,
-            kind=type(node.op).__name__,
-            cycles=cycles[node.name],
-            area=areas[node.name],
-            energy=operation_energy(node.hardware, graph.source_type(node)),
-            layer=_layer(graph, node),
-        )
-        for node in graph.hardware_nodes
-    )
-    constants = load_constants()
+    features, cycles = graph_features(graph), node_cycles(graph)
+    nodes = tuple(_node(graph, node, cycles[node.name], features) for node in graph.hardware_nodes)
+    constants, time = load_constants(), latency(graph)
     return Estimate(
         network=graph.name,
         board=target.board,
         part=target.device.part,
         clock_ns=target.clock_ns,
         nodes=nodes,
-        edges=areas[""],
-        latency_cycles=latency_cycles(graph),
+        edges=area(features[""]),
+        latency_cycles=time.cycles,
+        latency_is_exact=time.is_exact,
         errors=dict(constants.errors),
         source=constants.source,
     )

@@ -50,6 +50,14 @@ def simplify(graph: Graph) -> Graph:
     return graph
 
 
+def streamed(graph: Graph, *, arg_max: bool = False) -> Graph:
+    """Lower a captured graph to operators on streams that have no lanes yet; see :func:`lower`."""
+    graph = simplify(graph)
+    if arg_max:
+        graph = append_arg_max(graph)
+    return to_streams(split_planes(graph))
+
+
 def lower(graph: Graph, request: FoldingRequest | None = None, *, arg_max: bool = False) -> Graph:
     """Lower a captured graph to scheduled operators on streams, checking it after every pass.
 
@@ -68,10 +76,7 @@ def lower(graph: Graph, request: FoldingRequest | None = None, *, arg_max: bool 
         Naming all quantizers of real numbers that could not become integer thresholds, or two classes that
         cannot be compared as integers.
     """
-    graph = simplify(graph)
-    if arg_max:
-        graph = append_arg_max(graph)
-    graph = schedule(to_streams(split_planes(graph)), request or FoldingRequest())
+    graph = schedule(streamed(graph, arg_max=arg_max), request or FoldingRequest())
     graph.check()
     return graph
 
@@ -102,5 +107,6 @@ __all__ = [
     "schedule",
     "simplify",
     "split_planes",
+    "streamed",
     "to_streams",
 ]

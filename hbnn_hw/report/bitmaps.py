@@ -38,7 +38,8 @@ def bit_histograms(graph: Graph) -> list[BitHistogram]:
     longest = max((weights.n_planes for _, weights in layers), default=0) + 1
     histograms = []
     for name, weights in layers:
-        counts = np.bincount(weights.bit_map().ravel(), minlength=longest)
+        counts = np.zeros(longest, dtype=np.int64)
+        counts[: weights.n_planes + 1] = weights.bitwidth_counts()
         shares = tuple(float(share) for share in counts / counts.sum())
         histograms.append(BitHistogram(name, tuple(int(c) for c in counts), shares, weights.average_bits()))
     return histograms

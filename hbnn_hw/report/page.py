@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hbnn_hw import __version__
 from hbnn_hw.estimate import ErrorBand, Estimate, NodeEstimate, SynthesisResult
+from hbnn_hw.estimate.area import ASSUMED_ERROR_PCT
 from hbnn_hw.report.bitmaps import bit_histograms, network_average
 from hbnn_hw.report.bitwidth import area_chart, bitwidth_results, time_chart
 from hbnn_hw.report.dataflow import dataflow
@@ -78,12 +79,13 @@ def layer_row(node: NodeEstimate, estimate: Estimate) -> LayerRow:
     )
     figures = (
         whole(node.cycles),
-        whole(area.luts),
+        whole(layer.full_cycles) if layer else "",
+        whole(area.luts) if node.is_calibrated else f"~{whole(area.luts)}",
         whole(area.flip_flops),
         f"{area.bram36:g}",
         str(area.dsps),
     )
-    energy = with_unit(node.energy.total_pj * 1e-12, "J") if layer else ""
+    energy = with_unit(node.energy.total_pj * 1e-12, "J") if node.energy.total_pj else ""
     share = node.cycles / estimate.interval_cycles
     slowest = node.name == estimate.bottleneck
     return LayerRow(node.name, node.kind, (*shape, *figures, energy), share, percent(share, 0), slowest)
@@ -186,7 +188,11 @@ def headlines(source: ReportInput) -> list[Headline]:
             "Latency",
             with_unit(estimate.latency_ns * 1e-9, "s"),
             f"{whole(estimate.latency_cycles)} cycles, first beat in to last beat out",
-            "cycles simulated" if latency else "cycles scheduled",
+            "estimated"
+            if not estimate.latency_is_exact
+            else "cycles simulated"
+            if latency
+            else "cycles scheduled",
         ),
         Headline("LUT", whole(luts), f"{percent(luts / device.luts, 2)} of {device.part}", origin),
         Headline(
@@ -212,6 +218,18 @@ def facts(source: ReportInput) -> list[tuple[str, str]]:
         ("Epochs, seed", f"{fact(get('epochs'))}, {get('seed', UNKNOWN)}"),
         ("Command", fact(get("command"))),
     ]
+
+
+def uncalibrated(estimate: Estimate) -> str:
+    """Say how many LUTs no synthesis stands behind, and how far off they may be; '' where there are none."""
+    if all(node.is_calibrated for node in estimate.nodes):
+        return ""
+    share = estimate.uncalibrated_luts / estimate.area.luts
+    return (
+        f"{whole(estimate.uncalibrated_luts)} of the LUT ({percent(share)}, marked ~) belong to operators "
+        "that are counted from first principles and not calibrated on synthesis: take "
+        f"±{ASSUMED_ERROR_PCT:.0f}\u202f% for them. The measured error is that of the others."
+    )
 
 
 def _against(measured: int | None, predicted: int | None) -> str:
@@ -279,6 +297,7 @@ def render_report(source: ReportInput) -> str:
             "resources": resource_rows(source),
             "synthesis": source.synthesis,
             "area_source": estimate.source,
+            "uncalibrated": uncalibrated(estimate),
             "n_held_out": estimate.errors["luts"].n if "luts" in estimate.errors else 0,
             "energy": energy_rows(estimate),
             "facts": facts(source),

@@ -114,7 +114,8 @@ def find_compiler(explicit: Path | None = None) -> FoundTool | None:
     return None
 
 
-def _require_headers(tools: CsimTools) -> FoundTool:
+def require_headers(tools: CsimTools) -> FoundTool:
+    """Find the headers or raise ToolMissingError with what to type."""
     found = find_headers(tools.headers)
     if found is None:
         where = f"'{tools.headers}' holds no ap_int.h" if tools.headers else "no HLS headers were found"
@@ -124,7 +125,8 @@ def _require_headers(tools: CsimTools) -> FoundTool:
     return found
 
 
-def _require_compiler(tools: CsimTools) -> FoundTool:
+def require_compiler(tools: CsimTools) -> FoundTool:
+    """Find the compiler or raise ToolMissingError with what to type."""
     found = find_compiler(tools.compiler)
     if found is None:
         what = f"'{tools.compiler}' does not run" if tools.compiler else "no C++ compiler was found"
@@ -132,7 +134,10 @@ def _require_compiler(tools: CsimTools) -> FoundTool:
     return found
 
 
-def _run(what: str, command: list[str], folder: Path, timeout_s: float) -> subprocess.CompletedProcess[str]:
+def run_tool(
+    what: str, command: list[str], folder: Path, timeout_s: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a program with its output captured; raise ToolFailedError after the time limit [s]."""
     try:
         return subprocess.run(
             command,
@@ -147,7 +152,8 @@ def _run(what: str, command: list[str], folder: Path, timeout_s: float) -> subpr
         raise ToolFailedError(f"{what} took longer than {timeout_s:g} s") from error
 
 
-def _load_layout(hls: Path) -> dict[str, Any]:
+def load_layout(hls: Path) -> dict[str, Any]:
+    """Read what a project says of itself, or raise OutputError."""
     try:
         layout: dict[str, Any] = json.loads((hls / "tb" / "layout.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -182,10 +188,11 @@ def _translation_unit(hls: Path, network: str, build: Path) -> Path:
     return unit
 
 
-def _compile(unit: Path, compiler: FoundTool, flags: list[str], timeout_s: float) -> Path:
+def compile_unit(unit: Path, compiler: FoundTool, flags: list[str], timeout_s: float) -> Path:
+    """Compile one translation unit; raise ToolFailedError at any complaint, warnings included."""
     binary = unit.with_suffix("")
     command = [str(compiler.path), *flags, str(unit), "-o", str(binary)]
-    outcome = _run("the compiler", command, unit.parent, timeout_s)
+    outcome = run_tool("the compiler", command, unit.parent, timeout_s)
     if outcome.returncode or outcome.stderr:
         raise ToolFailedError(f"the generated C++ does not compile:\n{outcome.stderr[-_OUTPUT_TAIL:]}")
     return binary
@@ -204,7 +211,7 @@ def _found_outputs(results: Path, edge: StreamEdge) -> NDArray[np.int64]:
     return edge.from_beats(beats[: len(beats) // edge.beats * edge.beats])
 
 
-def _check_inputs(hls: Path, edge: StreamEdge, golden: NDArray[np.int64]) -> None:
+def check_inputs(hls: Path, edge: StreamEdge, golden: NDArray[np.int64]) -> None:
     """Hold the delivered test bench's own vectors against the golden ones."""
     if _read_beats(hls / "tb" / "input.dat") != edge.to_beats(golden):
         raise MismatchError(f"{LEVEL}: tb/input.dat holds other inputs than vectors/input.npy; export again")
@@ -267,19 +274,19 @@ def run_csim(
     """
     tools = tools or CsimTools()
     hls, vectors = folder / "hls", load_vectors(folder)
-    layout = _load_layout(hls)
-    headers, compiler = _require_headers(tools), _require_compiler(tools)
+    layout = load_layout(hls)
+    headers, compiler = require_headers(tools), require_compiler(tools)
     if max_images is not None and max_images < 1:
         raise RangeError(f"a C simulation needs at least 1 image, not {max_images}")
     vectors_run = vectors.first(max_images or vectors.n_images)
     edge = StreamEdge(**layout["output"])
-    _check_inputs(hls, StreamEdge(**layout["input"]), vectors.inputs)
+    check_inputs(hls, StreamEdge(**layout["input"]), vectors.inputs)
     with tempfile.TemporaryDirectory(prefix="hbnn_csim_") as name:
         build = Path(name)
         flags = compile_flags(headers.path, _stand_in_headers(headers.path, build))
         flags += [*(SANITIZERS if sanitize else ()), *tools.extra_flags]
         unit = _translation_unit(hls, layout["network"], build)
-        binary = _compile(unit, compiler, flags, tools.timeout_s)
+        binary = compile_unit(unit, compiler, flags, tools.timeout_s)
         outcome = _run_bench(binary, hls, build, vectors_run.n_images, tools.timeout_s)
         if (build / "found.dat").is_file():
             compare(LEVEL, _found_outputs(build, edge), vectors_run.outputs)
@@ -300,4 +307,6 @@ def _run_bench(
     binary: Path, hls: Path, results: Path, images: int, timeout_s: float
 ) -> subprocess.CompletedProcess[str]:
     vectors = [str((hls / "tb" / name).resolve()) for name in ("input.dat", "output.dat")]
-    return _run("the C simulation", [str(binary), *vectors, str(results), str(images)], results, timeout_s)
+    return run_tool(
+        "the C simulation", [str(binary), *vectors, str(results), str(images)], results, timeout_s
+    )

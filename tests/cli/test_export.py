@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 import hbnn_hw
@@ -57,6 +58,19 @@ def test_csim_equals_golden_and_says_how_much_was_compared(hbnn, exported, tmp_p
     assert str(result["bits"]) in page.replace(",", "").replace("\u202f", "")
 
 
+@pytest.mark.hls
+def test_streams_reports_depths_and_clocks(hbnn, exported, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "out")
+    done = hbnn("streams", folder, "--images", "4", "--suggest")
+    assert done.code == 0, done.err
+    assert "stream" in done.out
+    assert "needed" in done.out
+    (result,) = json.loads((folder / "verification.json").read_bytes())
+    assert (result["level"], result["images"]) == ("bounded streams", 4)
+    assert result["interval_cycles"] == result["predicted_interval_cycles"]
+    assert "bounded streams" in (folder / "report.html").read_text()
+
+
 @pytest.mark.cosim
 def test_simulate_equals_golden_at_full_rate_and_under_stalls(hbnn, exported, tmp_path):
     folder = shutil.copytree(exported, tmp_path / "out")
@@ -90,6 +104,27 @@ def test_plane_scales_may_be_shifts(hbnn, tmp_path):
     assert any(len(of_layer) > 1 for of_layer in coefficients)
     assert all(c & (c - 1) == 0 for of_layer in coefficients for c in of_layer)
     assert json.loads((tmp_path / "out" / "export.json").read_bytes())["scales"] == "powers-of-two"
+
+
+@pytest.mark.hls
+def test_the_class_may_leave_the_accelerator(hbnn, exported, tmp_path):
+    """The golden vectors are the classes of the scores that leave otherwise, on real images."""
+    folder = tmp_path / "out"
+    assert hbnn("export", MODELS / "digits_hbnn.pt", "-o", folder, "--arg-max").code == 0
+    scores = np.load(exported / "vectors" / "output.npy")
+    classes = np.load(folder / "vectors" / "output.npy")
+    assert np.array_equal(classes[:, 0], scores.argmax(axis=1))
+    assert len(np.unique(classes)) == 10
+    assert json.loads((folder / "export.json").read_bytes())["arg_max"] is True
+    assert "arg_max" in hbnn("estimate", folder).out
+    done = hbnn("csim", folder, "--json")
+    assert done.code == 0, done.err
+
+
+def test_classes_of_different_scales_are_left_to_the_host(hbnn, tmp_path):
+    done = hbnn("export", MODELS / "digits_flexor.pt", "-o", tmp_path / "out", "--arg-max")
+    assert done.code == 2
+    assert "class 0 has 0.17648074 and class 1 has 0.183299392; leave the choice to the host" in done.err
 
 
 def test_foldings_are_taken_per_layer(hbnn, tmp_path):

@@ -50,13 +50,17 @@ def test_project_is_complete_and_the_same_every_time(tool):
     others = {"src/random_mlp.cpp", "src/random_mlp.h", "README.md"}
     others |= {f"scripts/{name}" for name in (*SCRIPTS, "common.tcl")}
     bench = {"tb/testbench.cpp", "tb/input.dat", "tb/output.dat", "tb/layout.json"}
-    assert set(files) == layers | library | others | bench
+    drivers = {name for name in files if name.startswith("driver/")}  # their own tests: tests/drivers
+    assert drivers
+    assert set(files) - drivers == layers | library | others | bench
 
 
 @pytest.mark.parametrize("tool", HlsTool)
 def test_text_is_readable(tool):
     graph = mlp(41, [256, 70, 12, 10], (7, 64), None, (5, 6), coefficients=(4, 2, 1), n_bits=8)
     for name, text in texts(graph, tool).items():
+        if name.startswith("driver/"):
+            continue  # Makefiles have tabs, Python has None; tests/drivers looks at them
         assert text.endswith("\n"), name
         assert "\t" not in text, name
         assert re.search(r" $|/home/|/tmp/|None|Undefined", text, re.MULTILINE) is None, name

@@ -80,7 +80,11 @@ def _mask_values(mask: PlaneMask | None, lanes: int) -> Values:
     if mask is None:
         return {"mask_rom": None, "mask_period": 1, "mask_core": None}
     words = mask_words(mask, lanes)
-    return {"mask_rom": vector_rom(words), "mask_period": len(words), "mask_core": _rom_core(len(words))}
+    return {
+        "mask_rom": vector_rom(words),
+        "mask_period": len(words),
+        "mask_core": _rom_core(len(words)),
+    }
 
 
 def _is_only_decoded(graph: Graph, node: Node) -> bool:

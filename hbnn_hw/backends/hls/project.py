@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hbnn_hw.backends.hls.dialect import AXIS_HEADER, TCL, HlsTool, translate
+from hbnn_hw.backends.hls.driver import driver_files
 from hbnn_hw.backends.hls.layers import layer_values, op_name
 from hbnn_hw.backends.hls.limits import check_word
 from hbnn_hw.backends.hls.names import identifiers
@@ -193,7 +194,7 @@ def emit(
     -------
     dict
         Text by relative path: ``src/`` (synthesized), ``tb/`` (test bench and vectors), ``scripts/``,
-        ``README.md``. The same arguments give the same bytes.
+        ``driver/``, ``README.md``. The same arguments give the same bytes.
 
     Raises
     ------
@@ -212,4 +213,5 @@ def emit(
         **script_files(values),
         "README.md": render("hls/project/README.md.j2", values),
     }
+    files |= driver_files(graph, vectors, target, values["network"])
     return dict(sorted(files.items()))

@@ -54,12 +54,16 @@ class Constants:
     source: str
 
     def area(self, features: Features) -> Area:
-        """Multiply quantities with constants."""
+        """Multiply quantities with constants; those from first principles are areas already."""
+        if not features.is_calibrated:
+            luts = sum(features.luts.values())
+            return Area(luts, luts, features.flip_flops, features.bram36, features.dsps)
         return Area(
             luts=_weighted(self.luts.get(features.block, {}), features.luts),
             lut_sites=_weighted(self.lut_sites.get(features.block, {}), features.luts),
             flip_flops=self.flip_flops.get(features.block, 1.0) * features.flip_flops,
             bram36=features.bram36,
+            dsps=features.dsps,
         )
 
     def document(self) -> dict[str, Any]:

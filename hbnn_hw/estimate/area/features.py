@@ -15,6 +15,8 @@ class Block(Enum):
     WIDTH_CONVERTER = "width_converter"
     ENCODE_BIT_PLANES = "encode_bit_planes"
     EDGES = "edges"
+    FIRST_PRINCIPLES = "first_principles"
+    """Quantities that are LUTs already: counted from the structure, not calibrated on synthesis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,20 @@ class Features:
         Flip-flops that follow from the widths of the registers.
     bram36
         Block RAM in units of 36 kbit.
+    dsps
+        DSP slices.
     """
 
     block: Block
     luts: Mapping[str, float]
     flip_flops: float
     bram36: float = 0.0
+    dsps: int = 0
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the constants were fitted on synthesis."""
+        return self.block is not Block.FIRST_PRINCIPLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class Area:
     bram36
         Block RAM in units of 36 kbit.
     dsps
-        DSP slices: never any, no block multiplies by anything but a constant.
+        DSP slices: of rescaling alone, no other block multiplies by anything but a constant.
     """
 
     luts: float

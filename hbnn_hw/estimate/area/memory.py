@@ -55,12 +55,16 @@ def rom_luts(table: Bits) -> float:
     it is one LUT per 64 words (a power of two of them up to four, joined by MUXF7 and MUXF8 at no cost), and
     multiplexers for more.
     """
-    depth = len(table)
+    each = column_luts(len(table))
+    return distinct_columns(table, up_to_complement=True) * each if each else 0.0
+
+
+def column_luts(depth: int) -> float:
+    """LUT6 of one column of a table of ``depth`` words in logic, see :func:`rom_luts`."""
     if depth <= 2:
         return 0.0
     parts = -(-depth // LUT_WORDS)
-    each = float(1 << (parts - 1).bit_length()) if parts <= 4 else parts * (1 + MUX_OVERHEAD)
-    return distinct_columns(table, up_to_complement=True) * each
+    return float(1 << (parts - 1).bit_length()) if parts <= 4 else parts * (1 + MUX_OVERHEAD)
 
 
 def distributed_ram_luts(depth: int, width: int) -> int:
@@ -68,3 +72,30 @@ def distributed_ram_luts(depth: int, width: int) -> int:
     if depth < 2:
         return 0
     return 4 * -(-width // RAM32M_BITS) * -(-depth // 32)
+
+
+LUTRAM_DEPTH, LUTRAM_BITS = 128, 4608
+"""Deepest and largest RAM [words, bit] of an operator without weights that goes to LUTs, as the HLS back end
+has it (:mod:`hbnn_hw.backends.hls.windows`)."""
+
+LUTS_PER_BRAM18 = 200
+"""LUTs that are as scarce as one 18-kbit block: 218,600 to 1,090 on the XC7Z045 (its utilization report)."""
+
+
+def ram(depth: int, width: int) -> tuple[float, float]:
+    """Return (LUT, BRAM36) of a RAM with a write and a read port, where the HLS back end puts it."""
+    if depth <= LUTRAM_DEPTH or depth * width <= LUTRAM_BITS:
+        return float(distributed_ram_luts(depth, width)), 0.0
+    return 0.0, bram18_blocks(depth, width) / 2
+
+
+def fifo(depth: int, width: int) -> tuple[float, float]:
+    """Return (LUT, BRAM36) of a FIFO: shift registers of 32 words, or blocks where those are scarcer.
+
+    Source: FINN-R's cost of a FIFO, ``2 ceil(log2 depth) + ceil(depth / 32) ceil(width / 2)`` LUTs.
+    """
+    control = 2 * (depth - 1).bit_length()
+    in_luts, blocks = -(-depth // 32) * -(-width // 2), bram18_blocks(depth, width)
+    if in_luts <= LUTS_PER_BRAM18 * blocks:
+        return float(control + in_luts), 0.0
+    return float(control), blocks / 2

@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from hbnn_hw.estimate.area.memory import (
+    column_luts,
+    distinct_columns,
+    rom_bram36,
+    rom_is_block,
+    rom_luts,
+)
 from hbnn_hw.folding import FoldSchedule, weight_words
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.planes import Bits
 from hbnn_hw.types import TensorType
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """One read-only memory.
+
+    Attributes
+    ----------
+    depth, width
+        Words, and bits of a word.
+    content
+        Makes the bits (words, width); None where all columns are taken to be different, which is an upper
+        bound that needs no table.
+    """
+
+    depth: int
+    width: int
+    content: Callable[[], Bits] | None = None
+
+    def cost(self) -> tuple[float, int, float]:
+        """Return LUTs, flip-flops behind the LUTs, and BRAM36."""
+        if rom_is_block(self.depth, self.width):
+            return 0.0, 0, rom_bram36(self.depth, self.width)
+        if self.content is None:
+            return self.width * column_luts(self.depth), self.width if self.depth > 1 else 0, 0.0
+        bits = self.content()
+        return rom_luts(bits), distinct_columns(bits) if self.depth > 1 else 0, 0.0
 
 
 def _bits(values: NDArray[np.int64], width: int) -> Bits:
@@ -28,11 +65,9 @@ def decision_table(op: Mvtu, source: TensorType) -> Bits:
     return rows.reshape(op.weights.rows // op.scheduled_folding.pe, -1)
 
 
-def is_regular(op: Mvtu, schedule: FoldSchedule) -> bool:
-    """Tell whether no step is left out, so that counters do for the control."""
-    fold, weights = op.scheduled_folding, op.weights
-    planes = int(schedule.plane.max()) + 1
-    return schedule.n_steps == weights.rows // fold.pe * planes * (weights.columns // fold.simd)
+def decision_width(op: Mvtu, accumulator_bits: int) -> int:
+    """Bits of one row in :func:`decision_table`."""
+    return accumulator_bits if op.thresholds is None else op.thresholds.levels * (accumulator_bits + 1) + 1
 
 
 def control_table(schedule: FoldSchedule) -> Bits:
@@ -42,12 +77,15 @@ def control_table(schedule: FoldSchedule) -> Bits:
     return np.concatenate([*numbers, flags.astype(np.uint8)], axis=1)
 
 
-def tables(op: Mvtu, source: TensorType, schedule: FoldSchedule) -> list[Bits]:
-    """List the content of every table as bits (words, width)."""
-    weights, masks = weight_words(op.weights, op.scheduled_folding, schedule)
-    found = [weights.reshape(schedule.n_steps, -1), decision_table(op, source)]
-    if not op.weights.is_homogeneous:
-        found.append(masks.reshape(schedule.n_steps, -1))
-    if not is_regular(op, schedule):
-        found.append(control_table(schedule))
-    return found
+def contents(op: Mvtu, source: TensorType, schedule: FoldSchedule) -> dict[str, Callable[[], Bits]]:
+    """Return what makes the bits of each table: "weights", "decisions", "masks", "control"."""
+
+    def words(which: int) -> Bits:
+        return weight_words(op.weights, op.scheduled_folding, schedule)[which].reshape(schedule.n_steps, -1)
+
+    return {
+        "weights": lambda: words(0),
+        "decisions": lambda: decision_table(op, source),
+        "masks": lambda: words(1),
+        "control": lambda: control_table(schedule),
+    }

@@ -14,7 +14,7 @@ template <class Layer, class Offsets>
 void arg_max(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
              hls::stream<ap_uint<Layer::RESULT_BITS> > &sink, unsigned images, const Offsets &offsets) {
 #pragma HLS INLINE
-  typedef typename Number<Layer::KEY_BITS>::type key_t;
+  typedef typename SignedNumber<Layer::KEY_BITS>::type key_t;
   key_t best = 0;
   ap_uint<Layer::RESULT_BITS> best_class = 0;
   for (unsigned image = 0; image < images; ++image) {

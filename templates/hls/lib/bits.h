@@ -19,12 +19,15 @@
 #define HBNN_NATIVE_WORDS 1
 #endif
 
-// Counts the iterations of every layer's pipelined loop, to be held against the schedule's cycles.
+// Counts the iterations of every layer's pipelined loop, to be held against the schedule's cycles. Every pipelined
+// loop calls it once per iteration, before its first stream access; a simulation with clocks brings its own.
+#ifndef HBNN_COUNT_STEP
 #if defined(HBNN_COUNT_STEPS) && !defined(__SYNTHESIS__)
 extern unsigned long long hbnn_steps[];
 #define HBNN_COUNT_STEP(layer) (++hbnn_steps[layer])
 #else
 #define HBNN_COUNT_STEP(layer) ((void)0)
+#endif
 #endif
 
 namespace hbnn {
@@ -207,12 +210,18 @@ struct NativeUnsigned<true> {
   typedef unsigned long long type;
 };
 template <int BITS>
-struct Unsigned {
+struct Number {
 #if HBNN_NATIVE_WORDS
   typedef typename NativeUnsigned<(BITS > 32)>::type type;
 #else
   typedef ap_uint<BITS> type;
 #endif
+};
+
+// Counter through 0 ... N - 1.
+template <unsigned N>
+struct Counter {
+  typedef typename Number<BitsFor<N - 1>::value>::type type;
 };
 
 // Synthesis: popcount as a balanced tree of full adders, every sum exactly as wide as it has to be.
@@ -266,7 +275,7 @@ inline unsigned popcount64(word64_t bits) { return unsigned(__builtin_popcountll
 template <int BITS>
 struct Agreement {
   typedef typename LaneWord<BITS>::type lanes_t;
-  typedef typename Unsigned<BitsFor<BITS>::value>::type count_t;
+  typedef typename Number<BitsFor<BITS>::value>::type count_t;
 #if HBNN_NATIVE_WORDS
   template <class Weight, class Mask>
   static count_t in(const lanes_t &x, const Weight &weight, const Mask &mask, bool inverted, bool outside) {

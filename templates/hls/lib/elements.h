@@ -17,7 +17,7 @@ void threshold(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
                hls::stream<ap_uint<Layer::LANES * Layer::RESULT_BITS> > &sink, unsigned images,
                const Table &thresholds, const Masks &masks) {
 #pragma HLS INLINE
-  typedef typename Unsigned<Layer::SOURCE_BITS>::type plain_t;
+  typedef typename Number<Layer::SOURCE_BITS>::type plain_t;
   const plain_t top = Layer::SOURCE_SIGNED ? 1ULL << (Layer::SOURCE_BITS - 1) : 0ULL;
   ap_uint<BitsFor<Layer::FOLDS - 1>::value> fold = 0;
   ap_uint<BitsFor<Layer::MASK_PERIOD - 1>::value> place = 0;
@@ -36,7 +36,8 @@ void threshold(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
 #pragma HLS UNROLL
         codes[lane] = thresholds.at(plain_t(plain_t(x[lane]) ^ top), lane, fold);
       }
-      const ap_uint<Layer::LANES * Layer::RESULT_BITS> mask = masks.at(0, place);
+      const ap_uint<Layer::LANES * Layer::RESULT_BITS> mask =
+          ap_uint<Layer::LANES * Layer::RESULT_BITS>(masks.at(0, place));
       sink.write(join_lanes<Layer::LANES, Layer::RESULT_BITS>(codes) & mask);
       fold = fold == Layer::FOLDS - 1 ? 0 : unsigned(fold) + 1;
       place = place == Layer::MASK_PERIOD - 1 ? 0 : unsigned(place) + 1;
@@ -65,10 +66,10 @@ void rescale(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
       split_lanes<Layer::LANES, Layer::SOURCE_BITS>(source.read(), elements);
       for (unsigned lane = 0; lane < Layer::LANES; ++lane) {
 #pragma HLS UNROLL
-        typedef typename Number<Layer::SOURCE_BITS + 1>::type source_t;
+        typedef typename SignedNumber<Layer::SOURCE_BITS + 1>::type source_t;
         const source_t x = number_of<Layer::SOURCE_BITS, Layer::SOURCE_SIGNED, Layer::SOURCE_BITS + 1>(elements[lane]);
-        typename Number<Layer::MULTIPLIER_BITS>::type multiplier = multipliers.at(lane, fold, 0);
-        typename Number<Layer::OFFSET_BITS>::type offset = offsets.at(lane, fold, 0);
+        typename SignedNumber<Layer::MULTIPLIER_BITS>::type multiplier = multipliers.at(lane, fold, 0);
+        typename SignedNumber<Layer::OFFSET_BITS>::type offset = offsets.at(lane, fold, 0);
         for (unsigned piece = 1; piece < Layer::PIECES; ++piece) {
 #pragma HLS UNROLL
           // Knees ascend, so the last one that is not above x decides.
@@ -77,7 +78,7 @@ void rescale(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
             offset = offsets.at(lane, fold, piece);
           }
         }
-        const typename Number<Layer::SUM_BITS>::type sum = multiplier * x + offset;
+        const typename SignedNumber<Layer::SUM_BITS>::type sum = multiplier * x + offset;
         results[lane] = element_of<Layer::RESULT_BITS>(sum >> Layer::SHIFT);
       }
       sink.write(join_lanes<Layer::LANES, Layer::RESULT_BITS>(results));
@@ -89,11 +90,11 @@ void rescale(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
 // sum_p scale[p] * s_p of one element, s_p = 2 * bit - 1, or 0 where the mask says that there is no such plane:
 // twice the scales of the bits that are 1, less the scales of all planes that are there.
 template <class Layer>
-typename Number<Layer::RESULT_BITS>::type decoded(const ap_uint<Layer::PLANES> &bits,
-                                                  const ap_uint<Layer::PLANES> &present,
-                                                  const Constants<Layer::PLANES> &scales) {
+typename SignedNumber<Layer::RESULT_BITS>::type decoded(const ap_uint<Layer::PLANES> &bits,
+                                                        const ap_uint<Layer::PLANES> &present,
+                                                        const Constants<Layer::PLANES> &scales) {
 #pragma HLS INLINE
-  typedef typename Number<Layer::RESULT_BITS + 1>::type sum_t;
+  typedef typename SignedNumber<Layer::RESULT_BITS + 1>::type sum_t;
   sum_t set = 0, all = 0;
   for (unsigned plane = 0; plane < Layer::PLANES; ++plane) {
 #pragma HLS UNROLL
@@ -101,7 +102,7 @@ typename Number<Layer::RESULT_BITS>::type decoded(const ap_uint<Layer::PLANES> &
     set += bits[plane] && present[plane] ? scale : sum_t(0);
     all += present[plane] ? scale : sum_t(0);
   }
-  return typename Number<Layer::RESULT_BITS>::type(set + set - all);
+  return typename SignedNumber<Layer::RESULT_BITS>::type(set + set - all);
 }
 
 // Planes to integers. A word of masks has the bits of a beat.
@@ -123,7 +124,7 @@ void decode(hls::stream<ap_uint<Layer::LANES * Layer::PLANES> > &source,
       typename ElementOf<Layer::RESULT_BITS>::type results[Layer::LANES];
 #pragma HLS ARRAY_PARTITION variable=results complete
       split_lanes<Layer::LANES, Layer::PLANES>(source.read(), bits);
-      split_lanes<Layer::LANES, Layer::PLANES>(masks.at(0, place), present);
+      split_lanes<Layer::LANES, Layer::PLANES>(ap_uint<Layer::LANES * Layer::PLANES>(masks.at(0, place)), present);
       for (unsigned lane = 0; lane < Layer::LANES; ++lane) {
 #pragma HLS UNROLL
         results[lane] = element_of<Layer::RESULT_BITS>(decoded<Layer>(bits[lane], present[lane], scales));

@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counters, and the elements of a beat one by one.
+// The elements of a beat one by one.
 #ifndef HBNN_LANES_H
 #define HBNN_LANES_H
 
 #include "bits.h"
 
 namespace hbnn {
-
-// A counter of 0 ... LARGEST: as wide as it has to be in hardware, a plain integer in C simulation.
-template <unsigned LARGEST>
-struct Counter {
-#if HBNN_NATIVE_WORDS
-  typedef unsigned type;
-#else
-  typedef ap_uint<BitsFor<LARGEST>::value> type;
-#endif
-};
 
 // One element of up to 64 bits outside its beat.
 template <unsigned BITS>

@@ -9,7 +9,6 @@
 #define HBNN_MVTU_H
 
 #include "bits.h"
-#include "lanes.h"
 #include "roms.h"
 #include <hls_stream.h>
 
@@ -25,9 +24,9 @@ struct Mvtu {
   typedef ap_uint<INPUT_BITS> input_t;
   typedef ap_uint<OUTPUT_BITS> output_t;
   typedef typename LaneWord<Layer::SIMD>::type lanes_t;
-  typedef typename Unsigned<Layer::WORD_SUM_BITS>::type word_sum_t;
-  typedef typename Unsigned<Layer::STEP_SUM_BITS>::type step_sum_t;
-  typedef typename Unsigned<Layer::SUM_BITS>::type sum_t;
+  typedef typename Number<Layer::WORD_SUM_BITS>::type word_sum_t;
+  typedef typename Number<Layer::STEP_SUM_BITS>::type step_sum_t;
+  typedef typename Number<Layer::SUM_BITS>::type sum_t;
   typedef Constants<Layer::WEIGHT_PLANES> coefficients_t;
   typedef Constants<Layer::INPUT_PLANES> scales_t;
 };
@@ -119,8 +118,8 @@ void mvtu(hls::stream<typename Mvtu<Layer>::input_t> &source, hls::stream<typena
   typedef typename Mvtu<Layer>::sum_t sum_t;
   sum_t sums[Layer::PE];
 #pragma HLS ARRAY_PARTITION variable=sums complete
-  typename Counter<Layer::ROW_FOLDS - 1>::type row_fold = 0;
-  typename Counter<Layer::VECTOR_ROW_FOLDS - 1>::type vector_row_fold = 0;
+  typename Counter<Layer::ROW_FOLDS>::type row_fold = 0;
+  typename Counter<Layer::VECTOR_ROW_FOLDS>::type vector_row_fold = 0;
   bool first = true;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000

@@ -10,7 +10,7 @@ namespace hbnn {
 
 // An integer inside an operator: exactly as wide as it has to be in hardware, plain in C simulation.
 template <unsigned BITS>
-struct Number {
+struct SignedNumber {
 #if HBNN_NATIVE_WORDS
   typedef long long type;
 #else
@@ -20,7 +20,7 @@ struct Number {
 
 // The integer that an element of BITS bits holds, two's complement if SIGNED, in WIDE bits.
 template <unsigned BITS, bool SIGNED, unsigned WIDE>
-typename Number<WIDE>::type number_of(const typename ElementOf<BITS>::type &element) {
+typename SignedNumber<WIDE>::type number_of(const typename ElementOf<BITS>::type &element) {
 #pragma HLS INLINE
 #if HBNN_NATIVE_WORDS
   const unsigned long long sign = SIGNED ? 1ULL << (BITS - 1) : 0ULL;
@@ -46,7 +46,7 @@ typename ElementOf<BITS>::type element_of(const Integer &number) {
 template <unsigned BITS, unsigned LANES, unsigned FOLDS, unsigned COUNT>
 struct NumberRom {
   typename RomWord<BITS>::type words[LANES][FOLDS][COUNT];
-  typename Number<BITS>::type at(unsigned lane, unsigned fold, unsigned index) const {
+  typename SignedNumber<BITS>::type at(unsigned lane, unsigned fold, unsigned index) const {
 #pragma HLS INLINE
     return number_of<BITS, true, BITS>(words[lane][fold][index]);
   }

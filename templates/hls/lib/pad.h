@@ -24,9 +24,9 @@ void pad(hls::stream<ap_uint<Layer::INPUT_BITS> > &source, hls::stream<ap_uint<L
   if (Layer::MARKED) {
     frame[Layer::OUTPUT_BITS - 1] = 1;
   }
-  typename Counter<Layer::FRAMED_BEATS - 1>::type beat = 0;
-  typename Counter<Layer::FRAMED_COLUMNS - 1>::type column = 0;
-  typename Counter<Layer::FRAMED_ROWS - 1>::type row = 0;
+  typename Counter<Layer::FRAMED_BEATS>::type beat = 0;
+  typename Counter<Layer::FRAMED_COLUMNS>::type column = 0;
+  typename Counter<Layer::FRAMED_ROWS>::type row = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {

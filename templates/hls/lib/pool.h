@@ -12,7 +12,7 @@ namespace hbnn {
 // All channels take the maximum.
 template <unsigned LANES>
 struct NoSmallest {
-  typename RomWord<LANES>::type at(unsigned, unsigned) const {
+  ap_uint<LANES> at(unsigned, unsigned) const {
 #pragma HLS INLINE
     return 0;
   }
@@ -133,13 +133,13 @@ struct Sum {
 // Where in its image a pixel lies, and in which window.
 template <class Layer>
 struct PixelPosition {
-  typename Counter<Layer::PIXEL_BEATS - 1>::type beat;
-  typename Counter<Layer::COLUMNS - 1>::type column;
-  typename Counter<Layer::COLUMN_STRIDE - 1>::type window_column;
-  typename Counter<Layer::ROW_STRIDE - 1>::type window_row;
-  typename Counter<Layer::COLUMNS>::type place;  // in its row
-  typename Counter<Layer::ROWS>::type place_row;
-  typename Counter<Layer::COLUMNS * Layer::PIXEL_BEATS>::type place_at;  // beats of the places before
+  typename Counter<Layer::PIXEL_BEATS>::type beat;
+  typename Counter<Layer::COLUMNS>::type column;
+  typename Counter<Layer::COLUMN_STRIDE>::type window_column;
+  typename Counter<Layer::ROW_STRIDE>::type window_row;
+  typename Counter<Layer::COLUMNS + 1>::type place;  // in its row
+  typename Counter<Layer::ROWS + 1>::type place_row;
+  typename Counter<Layer::COLUMNS * Layer::PIXEL_BEATS + 1>::type place_at;  // beats of the places before
 
   PixelPosition() { begin(); }
 
@@ -220,7 +220,7 @@ void pool(hls::stream<ap_uint<Layer::LANES * Layer::FROM_BITS> > &source,
           result = reduction.begin(seen);
         } else {
           result = begins_row ? row[at] : pixel[beat];
-          result = reduction.add(result, seen, smallest.at(0, beat));
+          result = reduction.add(result, seen, ap_uint<Layer::LANES>(smallest.at(0, beat)));
         }
         if (!ends_row) {
           pixel[beat] = result;
@@ -246,8 +246,8 @@ void window_pool(hls::stream<ap_uint<Layer::INPUT_BITS> > &source, hls::stream<a
 #pragma HLS INLINE
   ap_uint<Layer::RESULT_BITS> result = 0;
   bool found = false;
-  typename Counter<Layer::WINDOW - 1>::type element = 0;
-  typename Counter<Layer::PIXEL_BEATS - 1>::type beat = 0;
+  typename Counter<Layer::WINDOW>::type element = 0;
+  typename Counter<Layer::PIXEL_BEATS>::type beat = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {
@@ -261,7 +261,7 @@ void window_pool(hls::stream<ap_uint<Layer::INPUT_BITS> > &source, hls::stream<a
       if (!found) {
         result = reduction.begin(seen);
       } else if (!nothing) {
-        result = reduction.add(result, seen, smallest.at(0, unsigned(beat)));
+        result = reduction.add(result, seen, ap_uint<Layer::LANES>(smallest.at(0, unsigned(beat))));
       }
       found = found || !nothing;
       if (element != Layer::WINDOW - 1) {

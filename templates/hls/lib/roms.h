@@ -4,7 +4,6 @@
 #define HBNN_ROMS_H
 
 #include "bits.h"
-#include "lanes.h"
 
 namespace hbnn {
 
@@ -130,8 +129,8 @@ struct Step {
 // Steps of a layer that skips nothing: columns run fastest, then planes.
 template <unsigned COLUMN_FOLDS, unsigned PLANES>
 struct CountedSteps {
-  typename Counter<COLUMN_FOLDS - 1>::type column_fold;
-  typename Counter<PLANES - 1>::type plane;
+  typename Counter<COLUMN_FOLDS>::type column_fold;
+  typename Counter<PLANES>::type plane;
   CountedSteps() : column_fold(0), plane(0) {}
   Step at(unsigned) {
 #pragma HLS INLINE
@@ -167,9 +166,9 @@ struct StepRom {
 template <unsigned SUM_BITS, unsigned OUTPUT_BITS, unsigned LANES, unsigned ROW_FOLDS>
 struct Thresholds {
   static const unsigned LEVELS = (1u << OUTPUT_BITS) - 1;
-  typedef typename Unsigned<OUTPUT_BITS>::type code_t;
+  typedef typename Number<OUTPUT_BITS>::type code_t;
   typename RomWord<SUM_BITS + 2>::type words[LANES][ROW_FOLDS][LEVELS];
-  code_t at(const typename Unsigned<SUM_BITS>::type &sum, unsigned lane, unsigned row_fold) const {
+  code_t at(const typename Number<SUM_BITS>::type &sum, unsigned lane, unsigned row_fold) const {
 #pragma HLS INLINE
     code_t code = 0;
     for (unsigned level = 0; level < LEVELS; ++level) {
@@ -192,9 +191,9 @@ struct Thresholds {
 // Raw scores: dot product = (accumulator << SHIFT) - offset, two's complement.
 template <unsigned SUM_BITS, unsigned SHIFT, unsigned OUTPUT_BITS, unsigned LANES, unsigned ROW_FOLDS>
 struct Scores {
-  typedef typename Unsigned<OUTPUT_BITS>::type code_t;
+  typedef typename Number<OUTPUT_BITS>::type code_t;
   typename RomWord<SUM_BITS>::type words[LANES][ROW_FOLDS];
-  code_t at(const typename Unsigned<SUM_BITS>::type &sum, unsigned lane, unsigned row_fold) const {
+  code_t at(const typename Number<SUM_BITS>::type &sum, unsigned lane, unsigned row_fold) const {
 #pragma HLS INLINE
 #if HBNN_NATIVE_WORDS
     const word64_t dot = (word64_t(sum) << SHIFT) - words[lane][row_fold];

@@ -22,16 +22,16 @@ unsigned wrapped(unsigned at) {
 // rows, blocks and places of a row; all products are kept as sums.
 template <class Layer>
 struct WindowReader {
-  typename Counter<Layer::BLOCK_BEATS - 1>::type beat;
-  typename Counter<Layer::KERNEL_COLUMNS - 1>::type kernel_column;
-  typename Counter<Layer::KERNEL_ROWS - 1>::type kernel_row;
-  typename Counter<Layer::BLOCKS - 1>::type block;
-  typename Counter<Layer::PLACES - 1>::type place;
-  typename Counter<Layer::ROW_BEATS - 1>::type column_at;  // of the kernel column, from the place
-  typename Counter<Layer::ROW_BEATS - 1>::type block_at;
-  typename Counter<Layer::ROW_BEATS - 1>::type place_at;
-  typename Counter<Layer::RING_BEATS - 1>::type row_at;     // of the kernel row
-  typename Counter<Layer::RING_BEATS - 1>::type window_at;  // of the first row that the places see
+  typename Counter<Layer::BLOCK_BEATS>::type beat;
+  typename Counter<Layer::KERNEL_COLUMNS>::type kernel_column;
+  typename Counter<Layer::KERNEL_ROWS>::type kernel_row;
+  typename Counter<Layer::BLOCKS>::type block;
+  typename Counter<Layer::PLACES>::type place;
+  typename Counter<Layer::ROW_BEATS>::type column_at;  // of the kernel column, from the place
+  typename Counter<Layer::ROW_BEATS>::type block_at;
+  typename Counter<Layer::ROW_BEATS>::type place_at;
+  typename Counter<Layer::RING_BEATS>::type row_at;     // of the kernel row
+  typename Counter<Layer::RING_BEATS>::type window_at;  // of the first row that the places see
 
   WindowReader() { begin(0); }
 
@@ -98,9 +98,9 @@ void sliding_window(hls::stream<ap_uint<Layer::BEAT_BITS> > &source, hls::stream
                     unsigned images, ap_uint<Layer::BEAT_BITS> ring[Layer::RING_BEATS]) {
 #pragma HLS INLINE
   WindowReader<Layer> reader;
-  typename Counter<Layer::IMAGE_BEATS>::type taken = 0;
-  typename Counter<Layer::RING_BEATS - 1>::type put_at = 0;
-  typename Counter<Layer::PLACE_ROW_STEPS - 1>::type place_step = 0;
+  typename Counter<Layer::IMAGE_BEATS + 1>::type taken = 0;
+  typename Counter<Layer::RING_BEATS>::type put_at = 0;
+  typename Counter<Layer::PLACE_ROW_STEPS>::type place_step = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {
