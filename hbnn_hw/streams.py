@@ -148,7 +148,7 @@ def input_buffer_words(graph: Graph, node: Node) -> int:
     )
     if words == 1 or fed_by_encoder:
         return 0
-    return words * (1 + _vectors_during_fill(graph, node, op))
+    return words * (2 + _vectors_during_fill(graph, node, op))
 
 
 def _vectors_during_fill(graph: Graph, node: Node, op: Mvtu) -> int:

@@ -102,12 +102,13 @@ int main() {{
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
-    """An operator with its lanes, and what it reads."""
+    """An operator with its lanes, and what it reads; random data unless given."""
 
     op: HardwareOp
     source: TensorType
+    data: Tensor | None = None
 
     @property
     def graph(self) -> Graph:
@@ -162,6 +163,8 @@ def _write_layer(folder: Path, index: int, layer: Layer, tool: HlsTool) -> str:
     values = layer_values(layer.graph, node, index, f"layer{index}")
     text = translate(render(f"hls/{op_name(layer.op)}.h.j2", values), tool)
     (folder / "layers" / f"layer{index}.h").write_text(text)
+    for name, table in values.get("rom_files", {}).items():
+        (folder / "layers" / f"layer{index}_{name}").write_text(table)
     widths = f"{values['input_bits']}, {values['output_bits']}"
     return f'  run<{widths}>(layer{index}, "{folder}/{index}.dat", IMAGES, {index});'
 
@@ -209,7 +212,7 @@ class LayerBench:
         calls, tensors = [], []
         for index, layer in enumerate(layers):
             calls.append(_write_layer(folder, index, layer, tool).replace("IMAGES", str(images)))
-            tensors.append(random_tensor(layer.source, layer.op.lanes_in, images, rng))
+            tensors.append(layer.data or random_tensor(layer.source, layer.op.lanes_in, images, rng))
             beats = to_beats(tensors[-1], layer.op.lanes_in)
             digits = -(-beat_bits(layer.source, layer.op.lanes_in) // 64) * 16
             lines = "".join(f"{beat:0{digits}x}\n" for beat in beats)
