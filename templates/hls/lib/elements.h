@@ -67,7 +67,8 @@ void rescale(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
       for (unsigned lane = 0; lane < Layer::LANES; ++lane) {
 #pragma HLS UNROLL
         typedef typename SignedNumber<Layer::SOURCE_BITS + 1>::type source_t;
-        const source_t x = number_of<Layer::SOURCE_BITS, Layer::SOURCE_SIGNED, Layer::SOURCE_BITS + 1>(elements[lane]);
+        const source_t x =
+            number_of<Layer::SOURCE_BITS, Layer::SOURCE_SIGNED, Layer::SOURCE_BITS + 1>(elements[lane]);
         typename SignedNumber<Layer::MULTIPLIER_BITS>::type multiplier = multipliers.at(lane, fold, 0);
         typename SignedNumber<Layer::OFFSET_BITS>::type offset = offsets.at(lane, fold, 0);
         for (unsigned piece = 1; piece < Layer::PIECES; ++piece) {
@@ -90,8 +91,9 @@ void rescale(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
 // sum_p scale[p] * s_p of one element, s_p = 2 * bit - 1, or 0 where the mask says that there is no such plane:
 // twice the scales of the bits that are 1, less the scales of all planes that are there.
 template <class Layer>
-typename SignedNumber<Layer::RESULT_BITS>::type decoded(const ap_uint<Layer::PLANES> &bits, const ap_uint<Layer::PLANES> &present,
-                                                  const Constants<Layer::PLANES> &scales) {
+typename SignedNumber<Layer::RESULT_BITS>::type decoded(const ap_uint<Layer::PLANES> &bits,
+                                                        const ap_uint<Layer::PLANES> &present,
+                                                        const Constants<Layer::PLANES> &scales) {
 #pragma HLS INLINE
   typedef typename SignedNumber<Layer::RESULT_BITS + 1>::type sum_t;
   sum_t set = 0, all = 0;
