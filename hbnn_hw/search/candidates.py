@@ -42,7 +42,7 @@ PARTITION_LIMIT = 1024
 RAM_BUFFER_FOLDS = 32
 """Most column folds whose input buffer is in registers anyway; see :mod:`hbnn_hw.backends.hls.mvtu`."""
 
-CONVERTER_LUTS = 100
+CONVERTER_LUTS = 200
 """LUTs that a width converter counts beside its own: each is one more loop, stream and latency to have."""
 
 
@@ -193,7 +193,8 @@ def _fits_tools(unit: mvtu_area.Unit, folding: Folding, steps: mvtu_area.Steps, 
     levels = unit.op.thresholds.levels if unit.op.thresholds else 1
     words = (lanes_in * unit.input_planes + unit.mark_bits, folding.pe * unit.output_bits)
     in_registers = steps.column_folds > RAM_BUFFER_FOLDS and not steps.is_regular
-    buffer = steps.column_folds * unit.input_planes if in_registers else 0
+    groups = lanes_in // folding.simd
+    buffer = steps.column_folds * groups * unit.input_planes if in_registers else 0
     return max(words) <= WORD_BITS and max(folding.pe, folding.pe * levels, buffer) <= PARTITION_LIMIT
 
 

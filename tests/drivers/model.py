@@ -118,6 +118,7 @@ class System:
     def __post_init__(self) -> None:
         self.mm2s, self.s2mm = Channel(0x00), Channel(0x30)
         self.reset_ends = 0
+        self.evictions: list[Callable[[], None]] = []
         self.queue = bytearray()
         self.results: deque[tuple[bytes, bool]] = deque()
         self.images = self.image = self.left = 0
@@ -199,6 +200,8 @@ class System:
             if last:
                 channel.length = channel.count
                 channel.finish()
+                for evict in self.evictions:
+                    evict()
 
     def _inject(self, channel: Channel) -> bool:
         bit = ERROR_BITS.get((channel.base, self.fault), 0)
@@ -302,12 +305,18 @@ class ModelRegisters(hbnn_driver.Registers):
 
 
 class ModelBuffer(hbnn_driver.Buffer):
-    """Memory behind a cache that keeps every line until it is told otherwise."""
+    """Memory behind a cache that keeps every line, and writes dirty ones back at the worst time."""
 
     def __init__(self, system: System, begin: int, size: int, coherent: bool) -> None:
         self._memory = system.memory[begin : begin + size]
         self._begin, self._passes = begin, coherent
         self._cache = np.full(size, 0x11, dtype=np.uint8)
+        self._clean = self._cache.copy()
+        system.evictions.append(self._evict)
+
+    def _evict(self) -> None:
+        dirty = self._cache != self._clean
+        self._memory[dirty] = self._cache[dirty]
 
     @property
     def address(self) -> int:
@@ -319,11 +328,11 @@ class ModelBuffer(hbnn_driver.Buffer):
 
     def flush(self) -> None:
         if self._passes:
-            self._memory[:] = self._cache
+            self._memory[:] = self._clean[:] = self._cache
 
     def invalidate(self) -> None:
         if self._passes:
-            self._cache[:] = self._memory
+            self._cache[:] = self._clean[:] = self._memory
 
 
 class ModelPlatform(hbnn_driver.Platform):

@@ -123,6 +123,9 @@ FAULTS = {
 }
 
 
+SAID_BY_STATUS = (errors.DmaInternalError, errors.DmaSlaveError, errors.DmaDecodeError, errors.PacketError)
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_every_fault_has_its_own_message_and_none_hangs(fault, bytes_project):
     graph, folder = bytes_project
@@ -131,7 +134,8 @@ def test_every_fault_has_its_own_message_and_none_hangs(fault, bytes_project):
     system = system_of(graph, fault=fault, at=at)
     with pytest.raises(kind, match=message):
         connect(system, folder).infer(random_inputs(graph, 3, 5))
-    assert system.ticks < 150_000  # each wait has its own limit, and no more than one ran out
+    # Each wait has its own limit, and no more than one ran out; what a status says is told at once.
+    assert system.ticks < (60 if issubclass(kind, SAID_BY_STATUS) else 150_000)
 
 
 def test_every_fault_of_the_model_is_tested():
@@ -156,17 +160,31 @@ def test_packet_beyond_the_length_is_an_internal_error(bytes_project):
 @pytest.mark.parametrize("fault", [Fault.S2MM_SLAVE, Fault.MM2S_DECODE], ids=lambda fault: fault.name)
 def test_failed_dma_is_reset_before_the_next_batch(fault, bytes_project):
     graph, folder = bytes_project
-    system = system_of(graph, fault=fault)
+    system = system_of(graph)
     accelerator = connect(system, folder)
     images = random_inputs(graph, 3, 6)
+    accelerator.infer(images)
+    system.fault = fault
     with pytest.raises(errors.DmaError):
         accelerator.infer(images)
     # The accelerator waits for input that was lost: the driver says so and does not start it twice.
     system.fault = Fault.NONE
     with pytest.raises(errors.AcceleratorBusyError, match="load the bitstream again"):
         accelerator.infer(images)
-    assert system.starts == 1
+    assert system.starts == 2
     system.running, system.left = False, 0  # the bitstream was loaded again
+    assert np.array_equal(accelerator.infer(images).outputs, outputs_of(graph, images))
+    assert system.resets == 2
+
+
+def test_reset_that_failed_is_tried_again(bytes_project):
+    graph, folder = bytes_project
+    system = system_of(graph, fault=Fault.RESET_STUCK)
+    accelerator = connect(system, folder)
+    images = random_inputs(graph, 3, 6)
+    with pytest.raises(errors.DmaResetError):
+        accelerator.infer(images)
+    system.fault = Fault.NONE
     assert np.array_equal(accelerator.infer(images).outputs, outputs_of(graph, images))
     assert system.resets == 2
 
@@ -192,6 +210,18 @@ def test_cache_commands_are_needed_and_given(bytes_project):
     platform = ModelPlatform(system, maintained=False)
     outputs = hbnn_driver.connect(platform, folder=folder, batch=4, timeout_s=TIMEOUT_S).infer(images).outputs
     assert not np.array_equal(outputs, outputs_of(graph, images))
+
+
+def test_output_is_awaited_before_the_input_is_sent(bytes_project, monkeypatch):
+    graph, folder = bytes_project
+    system = system_of(graph)
+    order = []
+    write_dma, write_control = system.write_dma, system.write_control
+    monkeypatch.setattr(system, "write_dma", lambda *given: (order.append(given), write_dma(*given)))
+    monkeypatch.setattr(system, "write_control", lambda *given: (order.append(given), write_control(*given)))
+    connect(system, folder).infer(random_inputs(graph, 1, 0))
+    starts = [given for given in order if given[0] in {0x58, 0x28} or given == (0x00, 1)]
+    assert starts == [(0x00, 1), (0x58, 512), (0x00, 1), (0x28, 12)]  # MM2S runs, S2MM, accelerator, MM2S
 
 
 @pytest.mark.parametrize(

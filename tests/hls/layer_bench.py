@@ -219,7 +219,7 @@ class LayerBench:
         unit.write_text(includes + BENCH.format(n=len(layers), calls="\n".join(calls)))
         command = [str(self.compiler), *self._options(flags), str(unit), "-o", str(folder / "bench")]
         outcome = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert (outcome.returncode, outcome.stderr) == (0, "")
+        assert (outcome.returncode, outcome.stderr) == (0, ""), outcome.stderr[-2000:]
         outcome = subprocess.run([str(folder / "bench")], capture_output=True, text=True, check=False)
         assert (outcome.returncode, outcome.stderr) == (0, ""), outcome.stdout[-300:]
         found = outcome.stdout.split("layer ")[1:]

@@ -6,7 +6,7 @@ import pytest
 
 from hbnn_hw.estimate import CellCounts, SynthesisResult, estimate
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.passes import FoldingRequest, lower
+from hbnn_hw.passes import FoldingRequest, lower, schedule
 from hbnn_hw.report import ReportInput, render_report
 from hbnn_hw.report.bitmaps import bit_histograms, network_average
 from hbnn_hw.report.chart import Series, line_chart
@@ -16,6 +16,7 @@ from hbnn_hw.report.page import headlines
 from hbnn_hw.target import Target
 from hbnn_hw.verify.result import VerificationResult
 from tests.graphs import random_mlp
+from tests.search.networks import residual
 
 VOID = {"meta", "link", "br", "img", "hr", "input", "path", "circle", "rect"}
 FACTS = {
@@ -182,6 +183,50 @@ def test_many_layers_wrap_without_overlap():
     assert all(
         box.x + box.width <= picture.width and box.y + box.height <= picture.height for box in picture.boxes
     )
+
+
+@pytest.fixture(scope="module")
+def branching():
+    graph = schedule(residual(), FoldingRequest(pe=4, simd=4))
+    return ReportInput(graph=graph, estimate=estimate(graph, Target()), target=Target())
+
+
+def test_streams_that_pass_other_boxes_go_from_circle_to_circle(branching):
+    graph = branching.graph
+    picture = dataflow(graph, branching.estimate)
+    nodes = graph.hardware_nodes
+    places = {node.name: at for at, node in enumerate(nodes)}
+    streams = [
+        (places.get(graph.producer(name), -1), at) for at, node in enumerate(nodes) for name in node.inputs
+    ]
+    straight = [pair for pair in streams if pair[0] + 1 == pair[1]]
+    assert len(picture.arrows) == len(straight) + 1  # one more leaves the last box
+    jumps = [pair for pair in streams if pair[0] + 1 != pair[1]]
+    assert jumps
+    numbers = [str(number) for number in range(1, len(jumps) + 1) for _ in range(2)]
+    assert [circle.label for circle in picture.circles] == numbers
+    for (writer, reader), out, into in zip(jumps, picture.circles[::2], picture.circles[1::2], strict=True):
+        assert picture.boxes[writer].x < out.x < picture.boxes[writer].x + picture.boxes[writer].width
+        assert out.y > picture.boxes[writer].y + picture.boxes[writer].height
+        assert into.y < picture.boxes[reader].y
+    places_of = {(circle.x, circle.y) for circle in picture.circles}
+    assert len(places_of) == len(picture.circles)
+
+
+def test_a_residual_network_s_page_says_what_is_only_estimated(branching):
+    text = Page(render_report(branching)).text
+    assert all(node.name in text for node in branching.graph.hardware_nodes)
+    assert "not calibrated on synthesis: take ±50 %" in text
+    assert "comes out of the circle of the same number" in text
+    latency = next(line for line in headlines(branching) if line.name == "Latency")
+    assert latency.origin == "estimated"
+
+
+def test_a_chain_has_no_circles_and_an_exact_latency(source):
+    assert dataflow(source.graph, source.estimate).circles == ()
+    text = Page(render_report(source)).text
+    assert "circle" not in text
+    assert "not calibrated" not in text
 
 
 def test_histograms_count_every_weight(source):

@@ -74,14 +74,19 @@ def distributed_ram_luts(depth: int, width: int) -> int:
     return 4 * -(-width // RAM32M_BITS) * -(-depth // 32)
 
 
+LUTRAM_DEPTH, LUTRAM_BITS = 128, 4608
+"""Deepest and largest RAM [words, bit] of an operator without weights that goes to LUTs, as the HLS back end
+has it (:mod:`hbnn_hw.backends.hls.windows`)."""
+
 LUTS_PER_BRAM18 = 200
 """LUTs that are as scarce as one 18-kbit block: 218,600 to 1,090 on the XC7Z045 (its utilization report)."""
 
 
 def ram(depth: int, width: int) -> tuple[float, float]:
-    """Return (LUT, BRAM36) of a RAM with a write and a read port: LUTs, or blocks where LUTs are scarcer."""
-    in_luts, blocks = distributed_ram_luts(depth, width), bram18_blocks(depth, width)
-    return (float(in_luts), 0.0) if in_luts <= LUTS_PER_BRAM18 * blocks else (0.0, blocks / 2)
+    """Return (LUT, BRAM36) of a RAM with a write and a read port, where the HLS back end puts it."""
+    if depth <= LUTRAM_DEPTH or depth * width <= LUTRAM_BITS:
+        return float(distributed_ram_luts(depth, width)), 0.0
+    return 0.0, bram18_blocks(depth, width) / 2
 
 
 def fifo(depth: int, width: int) -> tuple[float, float]:

@@ -13,9 +13,9 @@ from hbnn_hw.types import TensorType
 def ring_words(op: SlidingWindow, source: TensorType) -> int:
     """Beats that the ring holds: the rows that a place sees and those that the next ones need.
 
-    Source: FINN-R's sliding window unit, kernel + stride rows.
+    Source: FINN-R's sliding window unit, kernel + stride rows; no more than the kernel's are ever to come.
     """
-    return (op.spans[0] + op.stride[0]) * op.row_beats(source)
+    return (op.spans[0] + min(op.stride[0], op.spans[0])) * op.row_beats(source)
 
 
 def features(op: SlidingWindow, source: TensorType) -> Features:

@@ -233,7 +233,8 @@ class Unit:
             source = self.source_of(diagnostic)
             if source is None:
                 raise ToolFailedError(f"libclang cannot read the HLS headers: {diagnostic}")
-            what = f"the code must compile: {diagnostic.spelling}"
+            notes = [note.spelling for note in diagnostic.children if "in file included" not in note.spelling]
+            what = "; ".join([f"the code must compile: {diagnostic.spelling}", *notes[:1]])
             yield Finding(source.name, diagnostic.location.line, Rule.COMPILE_ERROR, what, "correct it")
 
     def inactive_lines(self) -> dict[str, list[range]]:

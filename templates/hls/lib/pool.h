@@ -12,7 +12,7 @@ namespace hbnn {
 // All channels take the maximum.
 template <unsigned LANES>
 struct NoSmallest {
-  typename RomWord<LANES>::type at(unsigned, unsigned) const {
+  ap_uint<LANES> at(unsigned, unsigned) const {
 #pragma HLS INLINE
     return 0;
   }

@@ -54,9 +54,11 @@ static struct {
   int running, done, pending;
 } m;
 
-/* What DMA and host see; the host's is a cache that keeps every line until it is told otherwise. */
+/* What DMA and host see; the host's is a cache that keeps every line, and writes dirty ones back at the worst
+ * time: after S2MM. */
 static uint8_t dram[MEMORY_BYTES];
 static uint8_t cache[MEMORY_BYTES];
+static uint8_t clean[MEMORY_BYTES]; /* the cache's lines as memory last had them */
 
 static void die(const char *why) {
   printf("MODEL: %s\n", why);
@@ -171,6 +173,15 @@ static void step_accelerator(void) {
   }
 }
 
+static void evict(void) {
+  size_t i;
+  for (i = 0; i < MEMORY_BYTES; ++i) {
+    if (cache[i] != clean[i]) {
+      dram[i] = cache[i];
+    }
+  }
+}
+
 static void step_s2mm(void) {
   channel *c = &m.s2mm;
   if (!c->active || inject(c, S2MM_INTERNAL)) {
@@ -185,6 +196,7 @@ static void step_s2mm(void) {
     if (m.result_at == m.result_bytes && m.result_last) {
       c->length = c->count;
       channel_finish(c);
+      evict();
     }
   }
 }
@@ -275,6 +287,9 @@ static void write_dma(uint32_t offset, uint32_t value) {
       c->address = value;
       break;
     case 0x28:
+      if (c == &m.mm2s && (!m.running || (m.s2mm.status & IDLE))) {
+        die("MM2S was started before S2MM and the accelerator");
+      }
       write_length(c, value);
       break;
     default:
@@ -332,6 +347,7 @@ static void flush(void *context, void *begin, size_t size) {
   (void)context;
   if (m.options.maintained) {
     memcpy(dram + at, cache + at, size);
+    memcpy(clean + at, cache + at, size);
   }
 }
 
@@ -340,6 +356,7 @@ static void invalidate(void *context, void *begin, size_t size) {
   (void)context;
   if (m.options.maintained) {
     memcpy(cache + at, dram + at, size);
+    memcpy(clean + at, dram + at, size);
   }
 }
 
@@ -358,6 +375,7 @@ void model_open(const model_options *options, size_t batch, hbnn_platform *platf
   m.left = (uint32_t)m.running;
   memset(dram, 0xEE, sizeof dram);
   memset(cache, 0x11, sizeof cache);
+  memset(clean, 0x11, sizeof clean);
   platform->context = NULL;
   platform->read = read_register;
   platform->write = write_register;

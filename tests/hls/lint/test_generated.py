@@ -168,10 +168,15 @@ def test_files_beyond_the_limit(tmp_path, monkeypatch):
 def test_code_that_does_not_compile_is_one_finding_a_line(tmp_path):
     write_project(tmp_path, "int f() { return y; }\n")
     (finding,) = lint(tmp_path, headers=HEADERS)
-    assert (finding.rule, finding.what) == (
-        Rule.COMPILE_ERROR,
-        "the code must compile: use of undeclared identifier 'y'",
-    )
+    assert finding.rule is Rule.COMPILE_ERROR
+    assert finding.what == "the code must compile: use of undeclared identifier 'y'"
+
+
+def test_a_failed_call_says_which_argument_does_not_fit(tmp_path):
+    write_project(tmp_path, "static void g(ap_uint<4> *x) {}\nvoid f(ap_uint<5> *x) { g(x); }\n")
+    (finding,) = lint(tmp_path, headers=HEADERS)
+    assert "no matching function for call to 'g'; candidate function not viable: no known" in finding.what
+    assert "from 'ap_uint<5> *' to 'ap_uint<4> *' for 1st argument" in finding.what
 
 
 def test_a_missing_package_or_header_set_is_told(tmp_path, monkeypatch):
