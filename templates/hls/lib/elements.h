@@ -67,7 +67,8 @@ void rescale(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
       for (unsigned lane = 0; lane < Layer::LANES; ++lane) {
 #pragma HLS UNROLL
         typedef typename SignedNumber<Layer::SOURCE_BITS + 1>::type source_t;
-        const source_t x = number_of<Layer::SOURCE_BITS, Layer::SOURCE_SIGNED, Layer::SOURCE_BITS + 1>(elements[lane]);
+        const source_t x =
+            number_of<Layer::SOURCE_BITS, Layer::SOURCE_SIGNED, Layer::SOURCE_BITS + 1>(elements[lane]);
         typename SignedNumber<Layer::MULTIPLIER_BITS>::type multiplier = multipliers.at(lane, fold, 0);
         typename SignedNumber<Layer::OFFSET_BITS>::type offset = offsets.at(lane, fold, 0);
         for (unsigned piece = 1; piece < Layer::PIECES; ++piece) {
