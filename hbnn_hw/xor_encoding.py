@@ -142,9 +142,10 @@ class FlattenLayout:
         """Slices of one plane."""
         return self.n_words * self.slices_per_word
 
-    def positions(self) -> NDArray[np.int64]:
-        """Return the place of every weight in the stream, int64 (rows, columns)."""
+    def positions(self, of_rows: slice = slice(None)) -> NDArray[np.int64]:
+        """Return the place of every weight of some rows in the stream, int64 (rows, columns)."""
         r, c = np.ogrid[: self.rows, : self.columns]
+        r = r[of_rows]
         if self.order is FlattenOrder.PAPER:
             return np.asarray(c * self.rows + r, np.int64)
         if self.order is FlattenOrder.ROW_MAJOR:

@@ -18,6 +18,14 @@ from hbnn_hw.backends.hls.roms import (
     vector_rom,
     word_rom,
 )
+from hbnn_hw.backends.hls.xor_rom import (
+    XorWiring,
+    decoder_columns,
+    fitting_simd,
+    inverted_rows,
+    stored_words,
+    xor_wiring,
+)
 from hbnn_hw.errors import FoldingError
 from hbnn_hw.folding import Folding, FoldSchedule, fold_rows, weight_words
 from hbnn_hw.graph import Graph, Node
@@ -26,6 +34,10 @@ from hbnn_hw.ops.mvtu import Accumulation
 from hbnn_hw.planes import Bits
 from hbnn_hw.streams import beat_bits
 from hbnn_hw.types import Bordered, TensorType
+from hbnn_hw.xor_encoding import XorEncoding
+
+Values = dict[str, Any]
+"""Names and values of the template."""
 
 LUTRAM_ROM_DEPTH = 128
 """Deepest weight ROM that goes to LUTs; deeper ones go to block RAM. Source: FINN-R, embedded weights."""
@@ -79,7 +91,7 @@ def _widths(op: Mvtu, accumulation: Accumulation) -> dict[str, int]:
     }
 
 
-def _activation(op: Mvtu, accumulation: Accumulation, output_bits: int) -> dict[str, Any]:
+def _activation(op: Mvtu, accumulation: Accumulation, output_bits: int) -> Values:
     """Threshold words, or the offsets of raw scores, by PE and row fold."""
     sum_bits, folding = accumulation.bits, op.scheduled_folding
     row_folds = op.weights.rows // folding.pe
@@ -100,18 +112,19 @@ def _activation(op: Mvtu, accumulation: Accumulation, output_bits: int) -> dict[
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Words:
-    """Weight and mask words (lanes, depth, width): PE by step, or row by plane when unrolled."""
+    """Plain weight and mask words (lanes, depth, width): PE by step, or row by plane when unrolled."""
 
     weights: Bits
     masks: Bits
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Values:
         """ROM texts; no mask ROM where every stored word is complete, one for all lanes where they agree."""
         masked, shared = not self.masks.all(), bool((self.masks == self.masks[:1]).all())
         weights, masks = in_parts(word_rom(self.weights)), None
         if masked:
             masks = in_parts(vector_rom(self.masks[0]) if shared else word_rom(self.masks))
         return {
+            "encoded_rom": False,
             "weight_rom": weights,
             "mask_rom": masks,
             "masks_shared": shared,
@@ -130,11 +143,43 @@ def _folded_words(op: Mvtu, schedule: FoldSchedule) -> _Words:
     return _Words(weights.swapaxes(0, 1), masks.swapaxes(0, 1))
 
 
+def _encoded_values(encoding: XorEncoding, wiring: XorWiring, op: Mvtu, schedule: FoldSchedule) -> Values:
+    """ROM of stored bits, with its decoder; encoded planes are full, so there are no masks."""
+    folding = op.scheduled_folding
+    words = stored_words(encoding, wiring, folding, schedule)
+    text, inverted = in_parts(word_rom(words)), inverted_rows(encoding, folding)
+    return {
+        "encoded_rom": True,
+        "weight_rom": text,
+        "mask_rom": None,
+        "rom_files": part_files("weights", text),
+        "rom_bits": words.size,
+        "stored_bits": words.shape[-1],
+        "decoder_pes": wiring.group_pes,
+        "n_in": encoding.n_in,
+        "n_out": encoding.n_out,
+        "xor_columns": word_rom(decoder_columns(encoding, wiring)),
+        "inverted_rom": None if inverted is None else number_rom(inverted, 1),
+    }
+
+
+def _stored_words(op: Mvtu, schedule: FoldSchedule) -> Values:
+    """The weight memory: encoded where the weights are and the folding takes whole slices, else plain."""
+    encoding = op.weights.encoding
+    if encoding is None:
+        return {**_folded_words(op, schedule).values(), "fitting_simd": None}
+    wiring = xor_wiring(encoding, op.scheduled_folding)
+    if wiring is not None:
+        return _encoded_values(encoding, wiring, op, schedule)
+    fitting = fitting_simd(encoding, op.scheduled_folding.pe)
+    return {**_folded_words(op, schedule).values(), "fitting_simd": fitting, "n_out": encoding.n_out}
+
+
 def _index_bits(extent: int) -> int:
     return max(1, (extent - 1).bit_length())
 
 
-def _step_rom(op: Mvtu, schedule: FoldSchedule, column_folds: int) -> dict[str, Any]:
+def _step_rom(op: Mvtu, schedule: FoldSchedule, column_folds: int) -> Values:
     """Step words of a schedule that leaves words out; None where counters give every step."""
     row_folds = op.weights.rows // op.scheduled_folding.pe
     if schedule.n_steps == row_folds * op.weights.n_planes * column_folds:
@@ -155,7 +200,7 @@ def reuse_distance(schedule: FoldSchedule) -> int | None:
     return int(distances.min()) if len(distances) else None
 
 
-def _buffer(layer: str, op: Mvtu, schedule: FoldSchedule, n_planes: int) -> dict[str, Any]:
+def _buffer(layer: str, op: Mvtu, schedule: FoldSchedule, n_planes: int) -> Values:
     """Where the input buffer is kept: registers, or LUT RAM with the true distance of its reuse."""
     column_folds = op.weights.columns // op.scheduled_folding.simd
     distance = reuse_distance(schedule)
@@ -166,7 +211,7 @@ def _buffer(layer: str, op: Mvtu, schedule: FoldSchedule, n_planes: int) -> dict
     return {"buffer_in_ram": in_ram, "reuse_distance": distance}
 
 
-def _folded_values(node: Node, op: Mvtu, n_planes: int) -> dict[str, Any]:
+def _folded_values(node: Node, op: Mvtu, n_planes: int) -> Values:
     schedule = op.schedule()
     column_folds = op.weights.columns // op.scheduled_folding.simd
     every_step = column_folds * op.weights.n_planes * (op.weights.rows // op.scheduled_folding.pe)
@@ -175,17 +220,18 @@ def _folded_values(node: Node, op: Mvtu, n_planes: int) -> dict[str, Any]:
         "every_step": every_step,
         "vector_row_folds": schedule.vector_row_folds,
         "rom_core": "ROM_1P_LUTRAM" if schedule.n_steps <= LUTRAM_ROM_DEPTH else "ROM_1P_BRAM",
-        **_folded_words(op, schedule).values(),
+        **_stored_words(op, schedule),
         **_step_rom(op, schedule, column_folds),
         **_buffer(node.name, op, schedule, n_planes),
     }
 
 
-def _unrolled_values(op: Mvtu) -> dict[str, Any]:
-    return {"steps": 1, "every_step": 1, "vector_row_folds": 1, **_unrolled_words(op).values()}
+def _unrolled_values(op: Mvtu) -> Values:
+    words = _unrolled_words(op).values()
+    return {"steps": 1, "every_step": 1, "vector_row_folds": 1, "fitting_simd": None, **words}
 
 
-def mvtu_values(graph: Graph, node: Node) -> dict[str, Any]:
+def mvtu_values(graph: Graph, node: Node) -> Values:
     """Return the values of one unit's template.
 
     Raises
