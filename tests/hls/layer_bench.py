@@ -102,20 +102,21 @@ int main() {{
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
-    """An operator with its lanes, and what it reads."""
+    """An operator with its lanes, and what it reads; random data unless given."""
 
     op: HardwareOp
     source: TensorType
+    data: Tensor | None = None
 
     @property
     def graph(self) -> Graph:
         return Graph("layer", "x", self.source, (Node("y", self.op, ("x",)),))
 
 
-def random_tensor(source: TensorType, batch: int, rng: np.random.Generator) -> Tensor:
-    """Random data; the first two samples are the extremes. The frame of bordered planes is random as well."""
+def random_tensor(source: TensorType, lanes: int, batch: int, rng: np.random.Generator) -> Tensor:
+    """Random data, extremes in the first and the last sample; beats at random lie in a frame."""
     element, shape = source.element, source.shape
     match element:
         case Integers(low, high):
@@ -126,8 +127,8 @@ def random_tensor(source: TensorType, batch: int, rng: np.random.Generator) -> T
             data[0], data[-1] = 0, 1
         case Bordered(planes):
             data = rng.integers(0, 2, (batch, planes.n_planes, *shape), dtype=np.uint8)
-            outside = rng.integers(0, 2, (batch, 1, *shape[:2], 1), dtype=np.uint8)
-            outside = np.broadcast_to(outside, (batch, 1, *shape))
+            outside = rng.integers(0, 2, (batch, 1, *shape[:2], shape[2] // lanes), dtype=np.uint8)
+            outside = outside.repeat(lanes, axis=-1)
             data = np.concatenate([data * (1 - outside), outside], axis=1)
     return Tensor(source, data)
 
@@ -162,6 +163,8 @@ def _write_layer(folder: Path, index: int, layer: Layer, tool: HlsTool) -> str:
     values = layer_values(layer.graph, node, index, f"layer{index}")
     text = translate(render(f"hls/{op_name(layer.op)}.h.j2", values), tool)
     (folder / "layers" / f"layer{index}.h").write_text(text)
+    for name, table in values.get("rom_files", {}).items():
+        (folder / "layers" / f"layer{index}_{name}").write_text(table)
     widths = f"{values['input_bits']}, {values['output_bits']}"
     return f'  run<{widths}>(layer{index}, "{folder}/{index}.dat", IMAGES, {index});'
 
@@ -209,7 +212,7 @@ class LayerBench:
         calls, tensors = [], []
         for index, layer in enumerate(layers):
             calls.append(_write_layer(folder, index, layer, tool).replace("IMAGES", str(images)))
-            tensors.append(random_tensor(layer.source, images, rng))
+            tensors.append(layer.data or random_tensor(layer.source, layer.op.lanes_in, images, rng))
             beats = to_beats(tensors[-1], layer.op.lanes_in)
             digits = -(-beat_bits(layer.source, layer.op.lanes_in) // 64) * 16
             lines = "".join(f"{beat:0{digits}x}\n" for beat in beats)

@@ -11,7 +11,7 @@ from hbnn_hw.backends.hls import HlsTool, emit
 from hbnn_hw.backends.hls.dialect import AXIS_HEADER, translate
 from hbnn_hw.backends.hls.mvtu import reuse_distance
 from hbnn_hw.backends.hls.names import identifier, identifiers
-from hbnn_hw.backends.hls.roms import in_parts, vector_rom, wide_words, word_rom
+from hbnn_hw.backends.hls.roms import in_parts, vector_rom, word_rom
 from hbnn_hw.backends.hls.scripts import ACCELERATOR_ADDRESS, DMA_ADDRESS, SCRIPTS
 from hbnn_hw.errors import FoldingError, GraphError, TemplateError
 from hbnn_hw.folding import weight_words
@@ -187,9 +187,9 @@ def test_words_print_and_parse_back(width):
     if width <= 64:
         found = re.findall(r"0x([0-9a-f]+)(?:ULL)?", text)
     else:
+        text = text[text.index("#endif") : text.index("#undef")]
         found = re.findall(rf"HBNN_WORD_{width}\(([^)]*)\)", text)
-        n_parts = len(wide_words(width)[0].parameters)
-        assert {len(re.split(r",\s+", parts)) for parts in found} == {n_parts} == {-(-width // 64)}
+        assert {len(re.split(r",\s+", parts)) for parts in found} == {-(-width // 64)}
         found = [re.sub(r"[,\s]", "", parts) for parts in found]
     assert [int(digits, 16) for digits in found] == numbers
     assert {len(digits) for digits in found} == {-(-width // 4)}

@@ -46,7 +46,7 @@ typename hbnn::LaneWord<BITS>::type lanes(const ap_uint<BITS> &word) {
 template <int BITS>
 ap_uint<BITS> word(const typename hbnn::LaneWord<BITS>::type &lanes) {
 #if HBNN_NATIVE_WORDS
-  return hbnn::word_of<BITS>(lanes);
+  return lanes;
 #else
   return lanes;
 #endif

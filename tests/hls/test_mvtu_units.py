@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 
 from hbnn_hw.backends.hls import HlsTool
+from hbnn_hw.backends.hls.mvtu import mvtu_values
 from hbnn_hw.errors import FoldingError
 from hbnn_hw.folding import Folding
 from hbnn_hw.ops import Mvtu
+from hbnn_hw.ops.base import Tensor
 from hbnn_hw.types import Bordered, Element, Integers, Planes, TensorType
 from tests.graphs import random_weights
+from tests.hls.layer_bench import BRANCHES, Layer, LayerBench, random_tensor
 from tests.hls.networks import random_thresholds
-from tests.hls.units import Unit, random_source, run_units
 
 pytestmark = pytest.mark.hls
+
+IMAGES = 3
 
 KINDS: list[list[Element]] = [
     [Planes((1,)), Planes((2, 5, 1))],
@@ -56,7 +60,12 @@ FORMS = {
 }
 
 
-def unit(form: Form, element: Element, seed: int) -> Unit:
+@pytest.fixture(scope="module")
+def bench(compiler, tmp_path_factory):
+    return LayerBench(compiler.path, tmp_path_factory.mktemp("units"))
+
+
+def unit(form: Form, element: Element, seed: int) -> Layer:
     """Random weights with one or two planes, all kinds of maps, thresholds of 0, 1 or 2 bits."""
     rng = np.random.default_rng(seed)
     rows, columns = form.groups * form.group_rows, form.window * form.group_inputs
@@ -69,22 +78,24 @@ def unit(form: Form, element: Element, seed: int) -> Unit:
     bits = int(rng.integers(3))
     if bits:
         # Thresholds where the sums are, so that they matter.
-        reach = Unit(op, sample(rng, op, source)).graph.types["unit"].element
+        reach = op.infer(source).element
         thresholds = random_thresholds(rng, rows, bits, max(reach.low, -40), min(reach.high, 40))
         op = replace(op, thresholds=thresholds)
-    return Unit(op, sample(rng, op, source))
+    return Layer(op, source, sample(rng, op, source))
 
 
-def sample(rng, op: Mvtu, source: TensorType):
-    """A batch; whole window elements lie in the frame, as a sliding window streams them."""
-    blocks = (2, *source.shape[:-1], op.groups // op.spread, op.window, 1)
-    outside = np.broadcast_to(
-        rng.integers(0, 2, blocks, dtype=np.uint8), (*blocks[:-1], op.spread * op.group_inputs)
-    )
-    return random_source(rng, source, outside.reshape(2, *source.shape))
+def sample(rng: np.random.Generator, op: Mvtu, source: TensorType) -> Tensor:
+    """A batch; whole window elements of bordered planes lie in the frame, as windows stream them."""
+    if not isinstance(source.element, Bordered):
+        return random_tensor(source, IMAGES, rng)
+    blocks = (IMAGES, *source.shape[:-1], op.groups // op.spread, op.window, 1)
+    outside = np.repeat(rng.integers(0, 2, blocks, dtype=np.uint8), op.spread * op.group_inputs, axis=-1)
+    frame = outside.reshape(IMAGES, 1, *source.shape)
+    planes = random_tensor(TensorType(source.shape, source.element.planes), IMAGES, rng).data
+    return Tensor(source, np.concatenate([planes * (1 - frame), frame], axis=1))
 
 
-def all_units(seed: int) -> list[Unit]:
+def all_units(seed: int) -> list[Layer]:
     """Every form with planes, planes in a frame, and integers."""
     units = []
     for index, form in enumerate(FORMS.values()):
@@ -100,13 +111,13 @@ def all_units(seed: int) -> list[Unit]:
     ("seed", "flags", "tool"),
     [
         (0, (), HlsTool.VIVADO_HLS),
-        (1, ("-DHBNN_SYNTHESIS_BRANCHES",), HlsTool.VITIS_HLS),
+        (1, BRANCHES, HlsTool.VITIS_HLS),
         (2, ("-fsanitize=address,undefined", "-fno-sanitize=shift"), HlsTool.VIVADO_HLS),
     ],
     ids=["native", "synthesis", "sanitizers"],
 )
-def test_units_equal_golden(seed, flags, tool, tmp_path, csim_tools, compiler):
-    run_units(tmp_path, all_units(seed), csim_tools, compiler, *flags, tool=tool)
+def test_units_equal_golden(bench, seed, flags, tool):
+    bench.check(all_units(seed), *flags, tool=tool, images=IMAGES)
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -114,18 +125,24 @@ def test_units_equal_golden(seed, flags, tool, tmp_path, csim_tools, compiler):
 def test_offsets_fit_the_accumulator(name, element):
     """The ROM of raw scores' offsets is as wide as the accumulator, which holds them for all inputs."""
     made = unit(FORMS[name], element, 7)
-    accumulation = made.op.accumulation(made.source.type)
+    accumulation = made.op.accumulation(made.source)
     assert (accumulation.offsets >= 0).all()
     assert (accumulation.offsets <= accumulation.largest).all()
 
 
+def values(op: Mvtu, source: TensorType) -> dict:
+    graph = Layer(op, source).graph
+    return mvtu_values(graph, graph.nodes[0])
+
+
 def test_forms_that_cannot_be_are_refused():
-    form = Form((2,), 1, 4, 4, 3, 2, 6)
-    framed = unit(replace(form, simd=3), Bordered(Planes((1,))), 0)
-    wrong = Unit(replace(framed.op, folding=Folding(2, 6)), framed.source)
+    framed = unit(Form((2,), 1, 4, 4, 3, 2, 3), Bordered(Planes((1,))), 0)
     with pytest.raises(FoldingError, match="SIMD must divide the 3 channels of a pixel, not 6"):
-        wrong.header(0)
+        values(replace(framed.op, folding=Folding(2, 6)), framed.source)
     grouped = unit(FORMS["groups"], Planes((1,)), 0)
-    unrolled = Folding(12, 8, unrolled=True)
     with pytest.raises(FoldingError, match="a layer of 3 groups cannot be unrolled; fold it"):
-        Unit(replace(grouped.op, folding=unrolled), grouped.source).header(0)
+        values(replace(grouped.op, folding=Folding(12, 8, unrolled=True)), grouped.source)
+    weights = random_weights(np.random.default_rng(0), 12, 8)
+    weights = replace(weights, row_coefficients=np.full((1, 12), 3))
+    with pytest.raises(FoldingError, match="one coefficient each, not one per row; split the planes"):
+        values(replace(grouped.op, weights=weights), grouped.source)

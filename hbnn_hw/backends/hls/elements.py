@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hbnn_hw.backends.hls.limits import check_number, check_partition
 from hbnn_hw.backends.hls.mvtu import LUTRAM_ROM_DEPTH
-from hbnn_hw.backends.hls.roms import constants, number_rom, vector_rom, wide_words
+from hbnn_hw.backends.hls.roms import constants, number_rom, vector_rom
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import ArgMax, Concat, Decode, Fork, Rescale, Threshold, WidthConverter
@@ -78,13 +78,12 @@ def mask_words(mask: PlaneMask, lanes: int) -> Bits:
 
 def _mask_values(mask: PlaneMask | None, lanes: int) -> Values:
     if mask is None:
-        return {"mask_rom": None, "mask_period": 1, "mask_core": None, "wide_words": []}
+        return {"mask_rom": None, "mask_period": 1, "mask_core": None}
     words = mask_words(mask, lanes)
     return {
         "mask_rom": vector_rom(words),
         "mask_period": len(words),
         "mask_core": _rom_core(len(words)),
-        "wide_words": wide_words(words.shape[1]),
     }
 
 

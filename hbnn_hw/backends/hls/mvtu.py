@@ -16,7 +16,6 @@ from hbnn_hw.backends.hls.roms import (
     number_rom,
     part_files,
     vector_rom,
-    wide_words,
     word_rom,
 )
 from hbnn_hw.errors import FoldingError
@@ -86,7 +85,7 @@ def _activation(op: Mvtu, accumulation: Accumulation, output_bits: int) -> dict[
     row_folds = op.weights.rows // folding.pe
     if op.thresholds is None:
         offsets = fold_rows(accumulation.offsets, folding).swapaxes(0, 1)
-        shape = (sum_bits, accumulation.shift, output_bits, folding.pe, row_folds)
+        shape: tuple[int, ...] = (sum_bits, accumulation.shift, output_bits, folding.pe, row_folds)
         rom = number_rom(offsets, sum_bits)
         return {"activation": f"Scores<{', '.join(map(str, shape))}>", "activation_rom": rom, "levels": 0}
     inverted = op.thresholds.inverted.astype(np.int64)[:, np.newaxis] << (sum_bits + 1)
@@ -116,7 +115,6 @@ class _Words:
             "weight_rom": weights,
             "mask_rom": masks,
             "masks_shared": shared,
-            "wide_words": wide_words(self.weights.shape[-1]),
             "rom_files": part_files("weights", weights) | part_files("masks", masks or [""]),
             "rom_bits": self.weights.size,
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,9 @@ _INDENT = "    "
 
 _PART_DIGITS = 16
 """Digits of a 64-bit part of a wide word."""
+
+_PER_LINE = 5
+"""Parts of a wide word in a line."""
 
 _DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
@@ -51,32 +53,25 @@ def _part_digits(width: int) -> list[int]:
     return [top] + [_PART_DIGITS] * ((n_digits - top) // _PART_DIGITS)
 
 
-@dataclass(frozen=True, slots=True)
-class WideWord:
-    """A width above 64 bits whose words a header's tables hold, and the macro that its text needs.
-
-    Attributes
-    ----------
-    width
-        Bits of a word.
-    """
-
-    width: int
-
-    @property
-    def macro(self) -> str:
-        """Name of the macro."""
-        return wide_macro(self.width)
-
-    @property
-    def parameters(self) -> list[str]:
-        """Names of the macro's parameters, the highest part first."""
-        return [f"p{index}" for index in reversed(range(len(_part_digits(self.width))))]
+def _macro(width: int) -> str:
+    """Define the macro of a wide word: its parts in C simulation, a string of all digits in synthesis."""
+    names = [f"p{index}" for index in reversed(range(len(_part_digits(width))))]
+    parts = [f"0x##{name}##ULL" for name in reversed(names)]
+    head = f"#define {wide_macro(width)}({_continued(names, ', ')})"
+    digits = _continued([f"#{name}" for name in names], " ")
+    native, synthesized = f"{{ {{ {_continued(parts, ', ')} }} }}", f'ap_uint<{width}>("0x" {digits}, 16)'
+    return f"#if HBNN_NATIVE_WORDS\n{head} {native}\n#else\n{head} {synthesized}\n#endif\n"
 
 
-def wide_words(*widths: int) -> list[WideWord]:
-    """Return the widths above 64 bits, each once, ascending."""
-    return [WideWord(width) for width in sorted(set(widths)) if width > 64]
+def _continued(tokens: Sequence[str], between: str) -> str:
+    """Join tokens of a macro, a few a line."""
+    lines = [between.join(tokens[at : at + _PER_LINE]) for at in range(0, len(tokens), _PER_LINE)]
+    return f"{between.rstrip()} \\\n{_INDENT}".join(lines)
+
+
+def _with_macro(text: str, width: int) -> str:
+    """Put the macro around a table that needs it, so that the table stands for itself."""
+    return text if width <= 64 else f"{_macro(width)}{text}\n#undef {wide_macro(width)}"
 
 
 def _template(width: int) -> tuple[str, list[slice]]:
@@ -85,10 +80,9 @@ def _template(width: int) -> tuple[str, list[slice]]:
         n_digits = -(-width // 4)
         return "0x" + "0" * n_digits + ("ULL" if width > 32 else ""), [slice(2, 2 + n_digits)]
     text, places = f"{wide_macro(width)}(", []
-    per_line = (LINE_WIDTH - 2 * len(_INDENT)) // (_PART_DIGITS + 2)
     for index, n_digits in enumerate(_part_digits(width)):
         # The first line has room for one part less, beside the macro's name.
-        text += "" if index == 0 else ", " if (index + 1) % per_line else f",\n{_INDENT * 2}"
+        text += "" if index == 0 else ", " if (index + 1) % _PER_LINE else f",\n{_INDENT * 2}"
         places.append(slice(len(text), len(text) + n_digits))
         text += "0" * n_digits
     return text + ")", places
@@ -133,12 +127,13 @@ def _wrapped(words: Chars, indent: str) -> str:
 
 def word_rom(bits: Bits) -> str:
     """Print words (lanes, depth, width) as the nested initializer of an array ``[lanes][depth]``."""
-    return ",\n".join(f"{_INDENT}{{ {_wrapped(_words(lane), _INDENT + '  ')} }}" for lane in bits)
+    lanes = (f"{_INDENT}{{ {_wrapped(_words(lane), _INDENT + '  ')} }}" for lane in bits)
+    return _with_macro(",\n".join(lanes), bits.shape[-1])
 
 
 def vector_rom(bits: Bits) -> str:
     """Print words (depth, width) as the initializer of an array ``[depth]``."""
-    return f"{_INDENT}{_wrapped(_words(bits), _INDENT)}"
+    return _with_macro(f"{_INDENT}{_wrapped(_words(bits), _INDENT)}", bits.shape[-1])
 
 
 def number_rom(numbers: NDArray[np.int64], width: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.backends.hls.limits import check_partition
-from hbnn_hw.backends.hls.roms import constants, vector_rom, wide_words
+from hbnn_hw.backends.hls.roms import constants, vector_rom
 from hbnn_hw.errors import FoldingError, GraphError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import Pad, PadPlanes, Pool, PoolKind, SlidingWindow, WindowPool
@@ -283,7 +283,6 @@ def _pool_values(
         "to_bits": result.element.bits,
         "pixel_beats": result.shape[2] // lanes,
         "smallest_rom": None if words is None else vector_rom(words),
-        "wide_words": [] if words is None else wide_words(lanes),
         **_reduction(node, kind, source.element),
     }
 

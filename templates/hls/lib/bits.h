@@ -54,6 +54,7 @@ template <int BITS>
 struct Parts {
   static const int count = (BITS + 63) / 64;
   word64_t part[count];
+  operator ap_uint<BITS>() const;
 };
 
 // Part `index` of a word, whatever its form is.
@@ -76,18 +77,29 @@ Parts<BITS> parts_of(ap_uint<BITS> word) {
 }
 
 template <int BITS>
-ap_uint<BITS> word_of(const Parts<BITS> &parts) {
-  ap_uint<BITS> word = parts.part[parts.count - 1];
-  for (int index = parts.count - 2; index >= 0; --index) {
+Parts<BITS>::operator ap_uint<BITS>() const {
+  ap_uint<BITS> word = part[count - 1];
+  for (int index = count - 2; index >= 0; --index) {
     word <<= 64;
-    word |= ap_uint<BITS>(parts.part[index]);
+    word |= ap_uint<BITS>(part[index]);
   }
   return word;
 }
 
-// Set `bits` bits (at most 64) of a word that is 0 there, from bit `at` on.
+// A field of 1 to 64 bits, from bit `at` on.
 template <int BITS>
-void put_bits(Parts<BITS> &parts, unsigned at, unsigned bits, word64_t value) {
+word64_t field_of(const Parts<BITS> &parts, unsigned at, unsigned bits) {
+  const unsigned shift = at % 64;
+  word64_t value = parts.part[at / 64] >> shift;
+  if (shift + bits > 64) {
+    value |= parts.part[at / 64 + 1] << (64 - shift);
+  }
+  return value & (~word64_t(0) >> (64 - bits));
+}
+
+// Set a field of 1 to 64 bits that is 0 so far.
+template <int BITS>
+void set_field(Parts<BITS> &parts, unsigned at, unsigned bits, word64_t value) {
   const unsigned shift = at % 64;
   parts.part[at / 64] |= value << shift;
   if (shift + bits > 64) {
@@ -147,6 +159,7 @@ struct AllOnes {
 #if HBNN_NATIVE_WORDS
   typedef AllOnes type;
   static type word() { return type(); }
+  operator ap_uint<BITS>() const { return ~ap_uint<BITS>(0); }
 #else
   typedef ap_uint<BITS> type;
   static type word() {
@@ -162,23 +175,6 @@ word64_t part_of(const AllOnes<BITS> &, int index) {
 }
 #endif
 
-// A word of a table as a beat, whatever its form is.
-template <int BITS, class Word>
-ap_uint<BITS> beat_of(const Word &word) {
-#pragma HLS INLINE
-  return ap_uint<BITS>(word);
-}
-#if HBNN_NATIVE_WORDS
-template <int BITS>
-ap_uint<BITS> beat_of(const Parts<BITS> &parts) {
-  return word_of<BITS>(parts);
-}
-template <int BITS>
-ap_uint<BITS> beat_of(const AllOnes<BITS> &) {
-  return ~ap_uint<BITS>(0);
-}
-#endif
-
 // Word of BITS lanes that a unit computes with.
 template <int BITS>
 struct LaneWord {
@@ -190,17 +186,13 @@ struct LaneWord {
 };
 
 // PART_BITS bits of a word of BITS bits, from bit `at` on.
-template <int BITS, int PART_BITS>
+template <unsigned BITS, unsigned PART_BITS>
 typename LaneWord<PART_BITS>::type bits_of(const typename LaneWord<BITS>::type &word, unsigned at) {
 #pragma HLS INLINE
 #if HBNN_NATIVE_WORDS
   Parts<PART_BITS> bits;
-  for (int index = 0; index < bits.count; ++index, at += 64) {
-    const unsigned shift = at % 64;
-    const word64_t low = word.part[at / 64] >> shift;
-    const bool crosses = shift && at / 64 + 1 < unsigned(Parts<BITS>::count);
-    const word64_t high = crosses ? word.part[at / 64 + 1] << (64 - shift) : 0;
-    bits.part[index] = (low | high) & part_of(AllOnes<PART_BITS>(), index);
+  for (unsigned first = 0; first < PART_BITS; first += 64) {
+    bits.part[first / 64] = field_of(word, at + first, PART_BITS - first < 64 ? PART_BITS - first : 64);
   }
   return bits;
 #else
@@ -209,18 +201,18 @@ typename LaneWord<PART_BITS>::type bits_of(const typename LaneWord<BITS>::type &
 }
 
 // Unsigned numbers of BITS bits: exactly as wide as they have to be in hardware, plain in C simulation.
-template <int BITS, bool WIDE>
-struct NativeNumber {
+template <bool WIDE>
+struct NativeUnsigned {
   typedef unsigned type;
 };
-template <int BITS>
-struct NativeNumber<BITS, true> {
+template <>
+struct NativeUnsigned<true> {
   typedef unsigned long long type;
 };
 template <int BITS>
 struct Number {
 #if HBNN_NATIVE_WORDS
-  typedef typename NativeNumber<BITS, (BITS > 32)>::type type;
+  typedef typename NativeUnsigned<(BITS > 32)>::type type;
 #else
   typedef ap_uint<BITS> type;
 #endif

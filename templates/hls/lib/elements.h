@@ -17,7 +17,8 @@ void threshold(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
                hls::stream<ap_uint<Layer::LANES * Layer::RESULT_BITS> > &sink, unsigned images,
                const Table &thresholds, const Masks &masks) {
 #pragma HLS INLINE
-  const ap_uint<Layer::SOURCE_BITS> top = Layer::SOURCE_SIGNED ? 1ULL << (Layer::SOURCE_BITS - 1) : 0ULL;
+  typedef typename Number<Layer::SOURCE_BITS>::type plain_t;
+  const plain_t top = Layer::SOURCE_SIGNED ? 1ULL << (Layer::SOURCE_BITS - 1) : 0ULL;
   ap_uint<BitsFor<Layer::FOLDS - 1>::value> fold = 0;
   ap_uint<BitsFor<Layer::MASK_PERIOD - 1>::value> place = 0;
   for (unsigned image = 0; image < images; ++image) {
@@ -33,11 +34,10 @@ void threshold(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
       split_lanes<Layer::LANES, Layer::SOURCE_BITS>(source.read(), x);
       for (unsigned lane = 0; lane < Layer::LANES; ++lane) {
 #pragma HLS UNROLL
-        const ap_uint<Layer::SOURCE_BITS> plain = ap_uint<Layer::SOURCE_BITS>(x[lane]) ^ top;
-        codes[lane] = thresholds.at(plain, lane, fold);
+        codes[lane] = thresholds.at(plain_t(plain_t(x[lane]) ^ top), lane, fold);
       }
       const ap_uint<Layer::LANES * Layer::RESULT_BITS> mask =
-          beat_of<Layer::LANES * Layer::RESULT_BITS>(masks.at(0, place));
+          ap_uint<Layer::LANES * Layer::RESULT_BITS>(masks.at(0, place));
       sink.write(join_lanes<Layer::LANES, Layer::RESULT_BITS>(codes) & mask);
       fold = fold == Layer::FOLDS - 1 ? 0 : unsigned(fold) + 1;
       place = place == Layer::MASK_PERIOD - 1 ? 0 : unsigned(place) + 1;
@@ -125,7 +125,7 @@ void decode(hls::stream<ap_uint<Layer::LANES * Layer::PLANES> > &source,
       typename ElementOf<Layer::RESULT_BITS>::type results[Layer::LANES];
 #pragma HLS ARRAY_PARTITION variable=results complete
       split_lanes<Layer::LANES, Layer::PLANES>(source.read(), bits);
-      split_lanes<Layer::LANES, Layer::PLANES>(beat_of<Layer::LANES * Layer::PLANES>(masks.at(0, place)), present);
+      split_lanes<Layer::LANES, Layer::PLANES>(ap_uint<Layer::LANES * Layer::PLANES>(masks.at(0, place)), present);
       for (unsigned lane = 0; lane < Layer::LANES; ++lane) {
 #pragma HLS UNROLL
         results[lane] = element_of<Layer::RESULT_BITS>(decoded<Layer>(bits[lane], present[lane], scales));

@@ -17,64 +17,17 @@ struct ElementOf {
 #endif
 };
 
-#if HBNN_NATIVE_WORDS
-// C simulation: a beat as 64-bit words, from which fields of up to 64 bits are cut without bit references.
-template <unsigned BITS>
-struct NativeWords {
-  static const unsigned WORDS = (BITS + 63) / 64;
-  unsigned long long words[WORDS];
-
-  NativeWords() {
-    for (unsigned word = 0; word < WORDS; ++word) {
-      words[word] = 0;
-    }
-  }
-  explicit NativeWords(ap_uint<BITS> beat) {
-    for (unsigned word = 0; word < WORDS; ++word) {
-      words[word] = beat.to_uint64();
-      if (WORDS > 1) {
-        beat >>= 64;
-      }
-    }
-  }
-  ap_uint<BITS> beat() const {
-    ap_uint<BITS> joined = words[WORDS - 1];
-    for (unsigned word = WORDS - 1; word > 0; --word) {
-      joined <<= 64;
-      joined |= ap_uint<BITS>(words[word - 1]);
-    }
-    return joined;
-  }
-  unsigned long long field(unsigned at, unsigned bits) const {
-    const unsigned word = at / 64, low = at % 64;
-    unsigned long long value = words[word] >> low;
-    if (low + bits > 64) {
-      value |= words[word + 1] << (64 - low);
-    }
-    return value & (~0ULL >> (64 - bits));
-  }
-  // Bits that are 0 so far.
-  void set_field(unsigned at, unsigned bits, unsigned long long value) {
-    const unsigned word = at / 64, low = at % 64;
-    words[word] |= value << low;
-    if (low + bits > 64) {
-      words[word + 1] |= value >> (64 - low);
-    }
-  }
-};
-#endif
-
 // Element i of a beat is in bits [i * BITS, (i + 1) * BITS).
 template <unsigned LANES, unsigned BITS>
 void split_lanes(const ap_uint<LANES * BITS> &beat, typename ElementOf<BITS>::type elements[LANES]) {
 #pragma HLS INLINE
 #if HBNN_NATIVE_WORDS
-  const NativeWords<LANES * BITS> words(beat);
+  const Parts<LANES * BITS> words = parts_of<LANES * BITS>(beat);
 #endif
   for (unsigned lane = 0; lane < LANES; ++lane) {
 #pragma HLS UNROLL
 #if HBNN_NATIVE_WORDS
-    elements[lane] = words.field(lane * BITS, BITS);
+    elements[lane] = field_of(words, lane * BITS, BITS);
 #else
     elements[lane] = beat.range((lane + 1) * BITS - 1, lane * BITS);
 #endif
@@ -85,11 +38,11 @@ template <unsigned LANES, unsigned BITS>
 ap_uint<LANES * BITS> join_lanes(const typename ElementOf<BITS>::type elements[LANES]) {
 #pragma HLS INLINE
 #if HBNN_NATIVE_WORDS
-  NativeWords<LANES * BITS> words;
+  Parts<LANES * BITS> words = Parts<LANES * BITS>();
   for (unsigned lane = 0; lane < LANES; ++lane) {
-    words.set_field(lane * BITS, BITS, elements[lane]);
+    set_field(words, lane * BITS, BITS, elements[lane]);
   }
-  return words.beat();
+  return words;
 #else
   ap_uint<LANES * BITS> beat = 0;
   for (unsigned lane = 0; lane < LANES; ++lane) {

@@ -92,9 +92,9 @@ typename Mvtu<Layer>::output_t activated(const typename Mvtu<Layer>::sum_t sums[
 #if HBNN_NATIVE_WORDS
   Parts<Mvtu<Layer>::OUTPUT_BITS> beat = Parts<Mvtu<Layer>::OUTPUT_BITS>();
   for (unsigned pe = 0; pe < Layer::PE; ++pe) {
-    put_bits(beat, pe * Layer::OUTPUT_BITS, Layer::OUTPUT_BITS, activation.at(sums[pe], pe, row_fold));
+    set_field(beat, pe * Layer::OUTPUT_BITS, Layer::OUTPUT_BITS, activation.at(sums[pe], pe, row_fold));
   }
-  return word_of(beat);
+  return beat;
 #else
   typename Mvtu<Layer>::output_t beat = 0;
   for (unsigned pe = 0; pe < Layer::PE; ++pe) {

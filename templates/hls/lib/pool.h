@@ -220,7 +220,7 @@ void pool(hls::stream<ap_uint<Layer::LANES * Layer::FROM_BITS> > &source,
           result = reduction.begin(seen);
         } else {
           result = begins_row ? row[at] : pixel[beat];
-          result = reduction.add(result, seen, beat_of<Layer::LANES>(smallest.at(0, beat)));
+          result = reduction.add(result, seen, ap_uint<Layer::LANES>(smallest.at(0, beat)));
         }
         if (!ends_row) {
           pixel[beat] = result;
@@ -261,7 +261,7 @@ void window_pool(hls::stream<ap_uint<Layer::INPUT_BITS> > &source, hls::stream<a
       if (!found) {
         result = reduction.begin(seen);
       } else if (!nothing) {
-        result = reduction.add(result, seen, beat_of<Layer::LANES>(smallest.at(0, unsigned(beat))));
+        result = reduction.add(result, seen, ap_uint<Layer::LANES>(smallest.at(0, unsigned(beat))));
       }
       found = found || !nothing;
       if (element != Layer::WINDOW - 1) {
