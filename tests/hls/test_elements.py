@@ -17,6 +17,8 @@ from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import Decode, Rescale, Threshold, Thresholds
 from hbnn_hw.types import Integers, PlaneMask, Planes, TensorType
 from hbnn_hw.verify.csim import CsimTools, run_csim
+from hbnn_hw.verify.hls_lint import lint
+from tests.hls.lint.projects import HEADERS
 from tests.hls.networks import TARGET, export, golden
 from tests.hls.streams import Builder
 
@@ -276,6 +278,15 @@ def test_what_the_kernels_do_not_compute_is_refused():
     wide = Graph("wide", "x", wide.input_type, (node,))
     with pytest.raises(GraphError, match="'d': the decoded element must have at most 60 bits, not 62"):
         emit(wide, golden(graph, 1), TARGET)
+
+
+@pytest.mark.parametrize("tool", HlsTool)
+def test_the_linter_finds_nothing(tool, tmp_path):
+    net = Builder(3, (12,), -200, 200, 3)
+    net.arg_max("x", 2)
+    for index, graph in enumerate((everything(5, (2, 3), 6, 2, -255, 255), net.graph)):
+        folder = export(tmp_path / str(index), graph, tool)
+        assert lint(folder / "hls", headers=HEADERS) == ()
 
 
 # --- planted faults
