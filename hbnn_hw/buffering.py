@@ -10,6 +10,9 @@ words that can exist by then, and cannot be used up yet, never blocks its branch
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import ceil
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +32,9 @@ def stream_depths(graph: Graph) -> dict[tuple[str, int], int]:
     depths: dict[tuple[str, int], int] = {}
     for node in graph.hardware_nodes:
         depth = max(SHALLOW, input_buffer_words(graph, node))
-        waiting = _waiting(graph, node, partings[node.name]) if len(node.inputs) > 1 else [0]
+        waiting = [0] * len(node.inputs)
+        if len(node.inputs) > 1:
+            waiting = _waiting(graph, node, partings[node.name], depths)
         depths |= {(node.name, place): max(depth, words) for place, words in enumerate(waiting)}
     return depths
 
@@ -55,14 +60,33 @@ def _partings(graph: Graph) -> dict[str, str]:
     return partings
 
 
-def _waiting(graph: Graph, node: Node, parting: str) -> list[int]:
-    """Return how many words each queue in front of a node must hold where branches meet, 0 if none wait."""
+def _waiting(graph: Graph, node: Node, parting: str, depths: Mapping[tuple[str, int], int]) -> list[int]:
+    """Return how many words each queue in front of a node must hold where branches meet."""
     needed = _needed_words(graph, node, parting)
     reads = node.hardware.reads(*graph.input_types(node))
     sources = _sources(graph, node)
     # Of every output word: the words of the parting stream without which it cannot be written.
     ready = np.max([_at(needed[name], read) for name, read in zip(sources, reads, strict=True)], axis=0)
-    return [_deepest(needed[name], ready, read) for name, read in zip(sources, reads, strict=True)]
+    waiting = [_deepest(needed[name], ready, read) for name, read in zip(sources, reads, strict=True)]
+    queued = _queued(graph, needed, depths)
+    return [
+        words if words == MARGIN else words + ceil(queued * len(needed[name]))
+        for name, words in zip(sources, waiting, strict=True)
+    ]
+
+
+def _queued(
+    graph: Graph, needed: Mapping[str, NDArray[np.int64]], depths: Mapping[tuple[str, int], int]
+) -> float:
+    """Return what part of a sample the queues between hold: so far the branches drift apart at full pace."""
+    between = [
+        depths[node.name, place] / len(needed[name])
+        for node in graph.hardware_nodes
+        if node.name in needed
+        for place, name in enumerate(_sources(graph, node))
+        if name in needed and depths[node.name, place] > SHALLOW
+    ]
+    return sum(between)
 
 
 def _deepest(here: NDArray[np.int64], ready: NDArray[np.int64], read: NDArray[np.int64]) -> int:
@@ -70,7 +94,7 @@ def _deepest(here: NDArray[np.int64], ready: NDArray[np.int64], read: NDArray[np
     there = np.searchsorted(here, moments, side="right")
     used = np.concatenate([[0], read])[np.searchsorted(ready, moments, side="right")]
     if (there - used).max() <= 1:
-        return 0
+        return MARGIN
     # All that one more word of the parting stream brings may come before what waited for it can leave.
     return int((there - np.concatenate([[0], used[:-1]])).max()) + MARGIN
 

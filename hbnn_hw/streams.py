@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from hbnn_hw.errors import GraphError, ShapeError
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import EncodeBitPlanes, Mvtu
+from hbnn_hw.ops import EncodeBitPlanes, Mvtu, SlidingWindow
 from hbnn_hw.types import Bordered, Integers, Planes, TensorType
 
 LANE_WIDTHS = (8, 16, 32)
+
+SHIFT_REGISTER_WORDS = 16
+"""Words of a queue that costs one LUT a bit, as the shallowest one does (7-series SRL16E, UG474)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +129,43 @@ def node_cycles(graph: Graph) -> dict[str, int]:
 def input_buffer_words(graph: Graph, node: Node) -> int:
     """Words of the queue in front of a unit, 0 for none.
 
-    A folded unit takes its whole input during its first pass and nothing afterwards, while the layer before
-    it delivers beat by beat through its whole interval. One sample's words in between decouple the two;
+    A folded unit takes its whole vector during its first pass and nothing afterwards, while the layer before
+    it delivers beat by beat through its whole interval. One vector's words in between decouple the two;
     without them the intervals of neighbours would add instead of the slower one setting the pace. The
     first unit needs none where the encoder feeds it directly: the outside stream can deliver a word per
-    clock.
+    clock. A sliding window likewise waits for its first rows at the pace of the layer before it, unless a
+    queue has taken them in while it was busy with the image before.
     """
+    if isinstance(node.op, SlidingWindow):
+        return _fill_words(graph, node, node.op)
     op = node.op
     if not isinstance(op, Mvtu) or op.scheduled_folding.unrolled:
         return 0
-    words = op.weights.columns // op.lanes_in
+    words = op.weights.columns // op.scheduled_folding.simd
     fed_by_encoder = any(
-        isinstance(other.op, EncodeBitPlanes) and other.name in node.inputs for other in graph.nodes
+        isinstance(other.op, EncodeBitPlanes) and other.name in map(graph.producer, node.inputs)
+        for other in graph.nodes
     )
-    return 0 if words == 1 or fed_by_encoder else words
+    if words == 1 or fed_by_encoder:
+        return 0
+    return words * (2 + _vectors_during_fill(graph, node, op))
+
+
+def _vectors_during_fill(graph: Graph, node: Node, op: Mvtu) -> int:
+    """Vectors that a unit uses up while the window in front of it takes the first rows of an image."""
+    source = graph.producer(node.inputs[0])
+    window = next((other for other in graph.hardware_nodes if other.name == source), None)
+    if window is None or not isinstance(window.op, SlidingWindow):
+        return 0
+    fill = window.op.spans[0] * window.op.row_beats(graph.source_type(window))
+    return -(-fill // op.place_cycles())
+
+
+def _fill_words(graph: Graph, node: Node, op: SlidingWindow) -> int:
+    """Words of a window's first rows, or what a shift register holds if the layer has the time to wait."""
+    source, interval = graph.source_type(node), sample_interval(graph)
+    (reader, _), *_ = graph.readers(node)
+    busy = max(op.cycles(source), reader.hardware.cycles(*graph.input_types(reader)))
+    words = op.spans[0] * op.row_beats(source)
+    waits = busy + interval * op.spans[0] // source.shape[0] <= interval
+    return min(words, SHIFT_REGISTER_WORDS) if waits else words

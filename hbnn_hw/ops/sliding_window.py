@@ -106,10 +106,13 @@ class SlidingWindow(StreamOp):
         return self.spans[0] * row + self.sides(source)[0] * per_row
 
     def reads(self, *inputs: TensorType) -> tuple[NDArray[np.int64], ...]:
-        """While the beats of a row of places leave, one beat of the next rows is taken with each."""
+        """While the beats of a row of places leave, those of the next rows are taken at an even pace.
+
+        Whoever writes them runs at an even pace as well; a burst would have to wait for it.
+        """
         (source,) = inputs
         row, written = self.row_beats(source), self.place_row_beats(source)
         fill, new, total = self.spans[0] * row, self.stride[0] * row, source.shape[0] * row
-        taken = np.minimum(np.arange(1, written + 1), new)
+        taken = np.arange(1, written + 1) * new // max(written, new)
         starts = fill + new * np.arange(self.sides(source)[0])
         return (np.minimum(starts[:, np.newaxis] + taken, total).reshape(-1).astype(np.int64),)

@@ -22,6 +22,7 @@ PICTURE_WIDTH = 1040
 NAME_CHARACTERS = 18
 _SMALL = {
     "Add": "add",
+    "ArgMax": "arg-max",
     "Concat": "concat",
     "Decode": "decode",
     "EncodeBitPlanes": "encode",

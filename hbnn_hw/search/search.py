@@ -25,7 +25,8 @@ ROUNDS = 6
 """Most times that the prices of resources are raised to bring a design into the budget."""
 
 SLOWER = 1.02
-"""Factor by which the target of the fastest design is relaxed where the whole design proves too large."""
+"""Factor by which the target of the fastest design is relaxed where the whole design proves too large, then
+its square, and so on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,14 +219,14 @@ class FoldingSearch:
                 high = middle
             else:
                 low = middle + 1
-        target = float(targets[high])
+        target, slower = float(targets[high]), SLOWER
         while True:
             try:
                 return self.smallest(int(target))
             except FoldingError:
                 if target >= targets[-1]:
                     raise
-                target = min(target * SLOWER, float(targets[-1]))
+                target, slower = min(target * slower, float(targets[-1])), slower**2
 
     def _overhead(self, target: int) -> Resources:
         """Resources of a design beyond what the candidates count."""

@@ -34,6 +34,7 @@ WARNINGS = (
     "-Wextra",
     "-Werror",
     "-Wno-unknown-pragmas",
+    "-Wno-unknown-warning-option",
     "-Wno-uninitialized",
     "-Wno-maybe-uninitialized",
 )

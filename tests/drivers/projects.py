@@ -10,12 +10,12 @@ from hbnn_hw.backends.hls.driver import driver_files
 from hbnn_hw.backends.hls.names import identifier
 from hbnn_hw.export import edge_values, entering_values
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import PiecewiseAffine, Sign, SignOfZero, Unflatten
+from hbnn_hw.ops import Affine, ArgMax, PiecewiseAffine, Sign, SignOfZero, Unflatten
 from hbnn_hw.passes import FoldingRequest, lower
 from hbnn_hw.streams import input_edge, output_edge
 from hbnn_hw.verify.vectors import VectorSet
 from tests.drivers.model import System
-from tests.graphs import PoolAt, random_cnn, random_inputs
+from tests.graphs import PoolAt, random_cnn, random_inputs, random_mlp
 from tests.hls.networks import TARGET, mlp, multi_level, write_texts
 
 
@@ -36,6 +36,19 @@ def with_more_behind(graph: Graph) -> Graph:
     return Graph(graph.name, graph.input_name, graph.input_type, (*graph.nodes, sign))
 
 
+def classifier() -> Graph:
+    """A network whose classes have one scale, and offsets that no integers are."""
+    graph = random_mlp(69, [12, 9, 6])
+    affine = Affine(alpha=np.full(6, 0.3, np.float32), beta=np.linspace(-2, 1, 6, dtype=np.float32))
+    nodes = (*graph.nodes[:-1], replace(graph.nodes[-1], op=affine))
+    return Graph(graph.name, graph.input_name, graph.input_type, nodes)
+
+
+def classes_of(graph: Graph, whole: np.ndarray) -> np.ndarray:
+    """Classes int64 (batch,) of a network's outputs (batch, elements), which may be the classes."""
+    return whole[:, 0] if isinstance(graph.nodes[-1].op, ArgMax) else np.argmax(whole, axis=1)
+
+
 NETWORKS: dict[str, Callable[[], Graph]] = {
     # Lanes in, lanes out: 8 and 8 signed, several beats on both sides, one beat of three bytes.
     "bytes": lambda: mlp(60, [12, 9, 6], (3, 4), (3, 3)),
@@ -51,6 +64,8 @@ NETWORKS: dict[str, Callable[[], Graph]] = {
     "unsupported": lambda: with_more_behind(mlp(67, [12, 9, 6], (3, 4), (2, 3))),
     # Three channels, which the stream has innermost.
     "image": lambda: lower(random_cnn(68, (4, 6, 3), [PoolAt.NOWHERE]), FoldingRequest(pe=2, simd=3)),
+    # The class leaves the accelerator: the host has no layer and nothing to compare.
+    "class": lambda: lower(classifier(), arg_max=True),
     # One beat in, one beat out: TLAST on every beat.
     "one_beat": lambda: mlp(65, [8, 4, 3], (4, 8), (3, 4)),
 }

@@ -11,7 +11,7 @@ import pytest
 from hbnn_hw.streams import output_edge
 from hbnn_hw.types import Planes
 from tests.drivers.model import Fault
-from tests.drivers.projects import NETWORKS, deliver, from_stream, vectors_of
+from tests.drivers.projects import NETWORKS, classes_of, deliver, from_stream, vectors_of
 
 HERE = Path(__file__).parent / "c"
 STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror")
@@ -77,7 +77,7 @@ def test_values_and_classes_are_those_of_the_whole_network(each):
         return
     whole = element.values(expected.data) if isinstance(element, Planes) else expected.data
     assert [[float(word) for word in line.split()[1:]] for line in lines] == whole.tolist()
-    assert [int(line.split()[0]) for line in lines] == np.argmax(whole, axis=1).tolist()
+    assert [int(line.split()[0]) for line in lines] == classes_of(each.graph, whole).tolist()
 
 
 def test_self_test_names_image_and_element(each):

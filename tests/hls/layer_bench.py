@@ -115,8 +115,8 @@ class Layer:
         return Graph("layer", "x", self.source, (Node("y", self.op, ("x",)),))
 
 
-def random_tensor(source: TensorType, batch: int, rng: np.random.Generator) -> Tensor:
-    """Random data; the first two samples are the extremes. The frame of bordered planes is random as well."""
+def random_tensor(source: TensorType, lanes: int, batch: int, rng: np.random.Generator) -> Tensor:
+    """Random data, extremes in the first and the last sample; beats at random lie in a frame."""
     element, shape = source.element, source.shape
     match element:
         case Integers(low, high):
@@ -127,8 +127,8 @@ def random_tensor(source: TensorType, batch: int, rng: np.random.Generator) -> T
             data[0], data[-1] = 0, 1
         case Bordered(planes):
             data = rng.integers(0, 2, (batch, planes.n_planes, *shape), dtype=np.uint8)
-            outside = rng.integers(0, 2, (batch, 1, *shape[:2], 1), dtype=np.uint8)
-            outside = np.broadcast_to(outside, (batch, 1, *shape))
+            outside = rng.integers(0, 2, (batch, 1, *shape[:2], shape[2] // lanes), dtype=np.uint8)
+            outside = outside.repeat(lanes, axis=-1)
             data = np.concatenate([data * (1 - outside), outside], axis=1)
     return Tensor(source, data)
 
@@ -212,7 +212,7 @@ class LayerBench:
         calls, tensors = [], []
         for index, layer in enumerate(layers):
             calls.append(_write_layer(folder, index, layer, tool).replace("IMAGES", str(images)))
-            tensors.append(layer.data or random_tensor(layer.source, images, rng))
+            tensors.append(layer.data or random_tensor(layer.source, layer.op.lanes_in, images, rng))
             beats = to_beats(tensors[-1], layer.op.lanes_in)
             digits = -(-beat_bits(layer.source, layer.op.lanes_in) // 64) * 16
             lines = "".join(f"{beat:0{digits}x}\n" for beat in beats)

@@ -17,6 +17,8 @@ from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import Decode, Rescale, Threshold, Thresholds
 from hbnn_hw.types import Integers, PlaneMask, Planes, TensorType
 from hbnn_hw.verify.csim import CsimTools, run_csim
+from hbnn_hw.verify.hls_lint import lint
+from tests.hls.lint.projects import HEADERS
 from tests.hls.networks import TARGET, export, golden
 from tests.hls.streams import Builder
 
@@ -278,6 +280,15 @@ def test_what_the_kernels_do_not_compute_is_refused():
         emit(wide, golden(graph, 1), TARGET)
 
 
+@pytest.mark.parametrize("tool", HlsTool)
+def test_the_linter_finds_nothing(tool, tmp_path):
+    net = Builder(3, (12,), -200, 200, 3)
+    net.arg_max("x", 2)
+    for index, graph in enumerate((everything(5, (2, 3), 6, 2, -255, 255), net.graph)):
+        folder = export(tmp_path / str(index), graph, tool)
+        assert lint(folder / "hls", headers=HEADERS) == ()
+
+
 # --- planted faults
 
 
@@ -285,7 +296,7 @@ def test_what_the_kernels_do_not_compute_is_refused():
     ("file", "right", "wrong"),
     [
         ("src/lib/elements.h", "sum >> Layer::SHIFT", "sum / (1LL << Layer::SHIFT)"),
-        ("src/lib/elements.h", ") ^ top;", ");"),
+        ("src/lib/elements.h", ") ^ top)", ") | top)"),
         ("src/lib/elements.h", "x >= knees.at", "x > knees.at"),
         ("src/lib/elements.h", "bits[plane] && present[plane]", "bits[plane]"),
         ("src/lib/numbers.h", "SIGNED ? 1ULL << (BITS - 1) : 0ULL", "0ULL"),

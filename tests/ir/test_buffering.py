@@ -1,6 +1,7 @@
 """The depths of the streams let every network run dry of nothing and stop at nothing."""
 
 from collections import deque
+from math import ceil
 
 import numpy as np
 import pytest
@@ -113,17 +114,21 @@ def residual():
     return Graph("residual", "x", TensorType((6, 7, channels), Integers(0, 15)), nodes)
 
 
-def test_the_shorter_branch_waits_in_a_queue_that_is_no_deeper_than_it_must_be():
+def test_the_shorter_branch_waits_in_a_queue_that_is_deep_enough_without_its_margin():
     graph = residual()
     depths = stream_depths(graph)
-    assert {key: depth for key, depth in depths.items() if depth > SHALLOW} == {("add", 0): depths["add", 0]}
-    enough = depths["add", 0] - MARGIN
-    # Words of the shorter branch that wait are those of the rows and words that the window sees before it
-    # answers; some of them wait in front of the fork and the frame instead.
-    assert run_streams(graph, depths | {("add", 0): enough}) == (42, set())
-    smallest = next(d for d in range(1, enough + 1) if not run_streams(graph, depths | {("add", 0): d})[1])
+    bare = dict.fromkeys(depths, SHALLOW)
+    # The window's own queue holds three of the frame's eight rows, which are so many of the image's 42 words.
+    assert depths["window", 0] == 3 * 9
+    enough = depths["add", 0] - MARGIN - ceil(42 * 3 / 8)
+    assert depths["add", 1] == MARGIN
+    assert run_streams(graph, depths) == (42, set())
+    assert run_streams(graph, bare | {("add", 0): enough}) == (42, set())
+    # Words of the shorter branch that wait are those that the window takes before it answers; some of them
+    # may wait in front of the fork and the frame instead.
+    smallest = next(d for d in range(1, enough + 1) if not run_streams(graph, bare | {("add", 0): d})[1])
     assert enough - 4 <= smallest <= enough
-    left, waiting = run_streams(graph, depths | {("add", 0): smallest - 1})
+    left, waiting = run_streams(graph, bare | {("add", 0): smallest - 1})
     assert left < 42
     assert {"fork", "add"} <= waiting
 
@@ -143,7 +148,7 @@ def test_a_chain_needs_no_queues():
 
 
 @pytest.mark.parametrize("factor", [1, 3])
-def test_a_value_that_meets_itself_needs_no_queue(factor):
+def test_a_value_that_meets_itself_waits_for_pipelines_only(factor):
     rescale = Rescale(
         multipliers=np.full((1, 2), factor),
         offsets=np.zeros((1, 2), dtype=np.int64),
@@ -157,6 +162,8 @@ def test_a_value_that_meets_itself_needs_no_queue(factor):
         Node("add", Add(lanes=2), ("fork", "rescale")),
     )
     graph = Graph("doubled", "x", TensorType((4, 4, 2), Integers(0, 3)), nodes)
-    assert set(stream_depths(graph).values()) == {SHALLOW}
+    depths = stream_depths(graph)
+    assert {depths["add", 0], depths["add", 1]} == {MARGIN}
+    assert {depth for (name, _), depth in depths.items() if name != "add"} == {SHALLOW}
     inputs = random_inputs(graph, 3, seed=0)
     assert np.array_equal(GoldenModel(graph).value(inputs), (1 + factor) * inputs)

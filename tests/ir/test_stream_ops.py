@@ -255,13 +255,15 @@ def simulated(op, source):
     reads = []
     for _ in range(op.sides(source)[0]):
         to_write, to_read = op.place_row_beats(source), op.stride[0] * row
-        while to_write or to_read:
+        row_steps, pace = max(to_write, to_read), 0
+        for step in range(row_steps):
             steps += 1
-            if to_read:
-                taken, to_read = min(taken + 1, total), to_read - 1
-            if to_write:
+            pace += to_read
+            if pace >= row_steps:
+                pace -= row_steps
+                taken = min(taken + 1, total)
+            if step < to_write:
                 reads.append(taken)
-                to_write -= 1
     return steps, taken, reads
 
 

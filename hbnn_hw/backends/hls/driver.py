@@ -9,7 +9,7 @@ from math import ceil
 from typing import Any
 
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import Affine, Flatten, PiecewiseAffine, Unflatten
+from hbnn_hw.ops import Affine, ArgMax, Flatten, PiecewiseAffine, Unflatten
 from hbnn_hw.streams import StreamEdge, input_edge, output_edge, sample_interval
 from hbnn_hw.target import Target
 from hbnn_hw.templating import render, static_text
@@ -104,7 +104,14 @@ def _tail(graph: Graph) -> Values:
     for node in computed:
         constants = _constants(node)
     unsupported = [f"{node.name} ({type(node.op).__name__})" for node in others]
-    return {"scale": scale, "offset": offset, "unsupported": unsupported, **constants}
+    return {
+        "scale": scale,
+        "offset": offset,
+        "unsupported": unsupported,
+        # An index is not a score: the host must not look for its largest element.
+        "is_class": isinstance(graph.hardware_nodes[-1].op, ArgMax),
+        **constants,
+    }
 
 
 def _input_range(graph: Graph) -> tuple[int, int]:

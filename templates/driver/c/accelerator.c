@@ -366,6 +366,9 @@ hbnn_status hbnn_values(const hbnn_output *outputs, double *values) {
 
 size_t hbnn_argmax(const double *values) {
   size_t best = 0, at;
+  if (HBNN_OUTPUT_IS_CLASS) {
+    return (size_t)values[0];
+  }
   for (at = 1; at < HBNN_OUTPUT_ELEMENTS; ++at) {
     if (values[at] > values[best]) {
       best = at;

@@ -107,7 +107,7 @@ hbnn_status hbnn_infer(hbnn_accelerator *accelerator, const hbnn_input *images, 
 /* The host's layers: from one image's outputs to the network's, HBNN_OUTPUT_ELEMENTS of them. */
 hbnn_status hbnn_values(const hbnn_output *outputs, double *values);
 
-/* The first largest of a network's outputs. */
+/* The class: the first largest of a network's outputs, or the output that is the class already. */
 size_t hbnn_argmax(const double *values);
 
 /* Run the golden vectors and compare every output. */

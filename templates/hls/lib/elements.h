@@ -19,8 +19,8 @@ void threshold(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
 #pragma HLS INLINE
   typedef typename Number<Layer::SOURCE_BITS>::type plain_t;
   const plain_t top = Layer::SOURCE_SIGNED ? 1ULL << (Layer::SOURCE_BITS - 1) : 0ULL;
-  ap_uint<BitsFor<Layer::FOLDS - 1>::value> fold = 0;
-  ap_uint<BitsFor<Layer::MASK_PERIOD - 1>::value> place = 0;
+  typename Counter<Layer::FOLDS>::type fold = 0;
+  typename Counter<Layer::MASK_PERIOD>::type place = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {
@@ -53,7 +53,7 @@ void rescale(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
              hls::stream<ap_uint<Layer::LANES * Layer::RESULT_BITS> > &sink, unsigned images,
              const Multipliers &multipliers, const Offsets &offsets, const Knees &knees) {
 #pragma HLS INLINE
-  ap_uint<BitsFor<Layer::FOLDS - 1>::value> fold = 0;
+  typename Counter<Layer::FOLDS>::type fold = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {
@@ -68,7 +68,8 @@ void rescale(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
       for (unsigned lane = 0; lane < Layer::LANES; ++lane) {
 #pragma HLS UNROLL
         typedef typename SignedNumber<Layer::SOURCE_BITS + 1>::type source_t;
-        const source_t x = number_of<Layer::SOURCE_BITS, Layer::SOURCE_SIGNED, Layer::SOURCE_BITS + 1>(elements[lane]);
+        const source_t x =
+            number_of<Layer::SOURCE_BITS, Layer::SOURCE_SIGNED, Layer::SOURCE_BITS + 1>(elements[lane]);
         typename SignedNumber<Layer::MULTIPLIER_BITS>::type multiplier = multipliers.at(lane, fold, 0);
         typename SignedNumber<Layer::OFFSET_BITS>::type offset = offsets.at(lane, fold, 0);
         for (unsigned piece = 1; piece < Layer::PIECES; ++piece) {
@@ -112,7 +113,7 @@ void decode(hls::stream<ap_uint<Layer::LANES * Layer::PLANES> > &source,
             hls::stream<ap_uint<Layer::LANES * Layer::RESULT_BITS> > &sink, unsigned images,
             const Constants<Layer::PLANES> &scales, const Masks &masks) {
 #pragma HLS INLINE
-  ap_uint<BitsFor<Layer::MASK_PERIOD - 1>::value> place = 0;
+  typename Counter<Layer::MASK_PERIOD>::type place = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {

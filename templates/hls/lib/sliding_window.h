@@ -101,6 +101,8 @@ void sliding_window(hls::stream<ap_uint<Layer::BEAT_BITS> > &source, hls::stream
   typename Counter<Layer::IMAGE_BEATS + 1>::type taken = 0;
   typename Counter<Layer::RING_BEATS>::type put_at = 0;
   typename Counter<Layer::PLACE_ROW_STEPS>::type place_step = 0;
+  typename Counter<Layer::NEW_BEATS + 1>::type taken_in_row = 0;
+  typename Counter<Layer::PLACE_ROW_STEPS + Layer::NEW_BEATS>::type pace = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {
@@ -108,10 +110,13 @@ void sliding_window(hls::stream<ap_uint<Layer::BEAT_BITS> > &source, hls::stream
 #pragma HLS PIPELINE II=1 enable_flush
       HBNN_COUNT_STEP(Layer::INDEX);
       const bool fills = step < Layer::FILL_BEATS;
-      const bool reads = (fills || place_step < Layer::NEW_BEATS) && taken != Layer::IMAGE_BEATS;
+      // The beats of the next rows come at an even pace, as whoever writes them does; a burst would have to wait.
+      const unsigned paced = unsigned(pace) + Layer::NEW_BEATS;
+      const bool due = paced >= Layer::PLACE_ROW_STEPS;
+      const bool reads = (fills || due) && taken != Layer::IMAGE_BEATS;
       const bool writes = !fills && place_step < Layer::PLACE_ROW_BEATS;
       // Rows between two windows, where the stride is larger than what a window reaches over, are not kept.
-      const bool keeps = fills || place_step + 1 > Layer::SKIPPED_BEATS;
+      const bool keeps = fills || taken_in_row + 1 > Layer::SKIPPED_BEATS;
       ap_uint<Layer::BEAT_BITS> beat = 0;
       if (reads) {
         beat = source.read();
@@ -126,7 +131,10 @@ void sliding_window(hls::stream<ap_uint<Layer::BEAT_BITS> > &source, hls::stream
         put_at = wrapped<Layer>(unsigned(put_at) + 1);
       }
       if (!fills) {
-        place_step = place_step == Layer::PLACE_ROW_STEPS - 1 ? 0 : unsigned(place_step) + 1;
+        pace = due ? paced - Layer::PLACE_ROW_STEPS : paced;
+        const bool row_ends = place_step == Layer::PLACE_ROW_STEPS - 1;
+        place_step = row_ends ? 0 : unsigned(place_step) + 1;
+        taken_in_row = row_ends ? 0 : unsigned(taken_in_row) + (due ? 1 : 0);
       }
       if (step == Layer::STEPS - 1) {
         reader.begin(0);

@@ -63,6 +63,7 @@ class Tail(NamedTuple):
     beta: RealArray
     knees: IntArray
     unsupported: tuple[str, ...]
+    is_class: bool
 
     def values(self, outputs: IntArray) -> RealArray:
         """Compute the network's outputs float64 (batch, elements) from the accelerator's.
@@ -126,6 +127,7 @@ def _tail(document: dict[str, Any]) -> Tail:
         np.array(document["beta"], dtype=np.float64).reshape(alpha.shape),
         np.array(document["knees"], dtype=np.int64).reshape(pieces - 1, alpha.shape[1]),
         tuple(document["unsupported"]),
+        document["is_class"],
     )
 
 
