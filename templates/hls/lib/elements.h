@@ -34,7 +34,8 @@ void threshold(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
       split_lanes<Layer::LANES, Layer::SOURCE_BITS>(source.read(), x);
       for (unsigned lane = 0; lane < Layer::LANES; ++lane) {
 #pragma HLS UNROLL
-        codes[lane] = thresholds.at(plain_t(plain_t(x[lane]) ^ top), lane, fold);
+        const plain_t plain = plain_t(x[lane]) ^ top;
+        codes[lane] = thresholds.at(plain, lane, fold);
       }
       const ap_uint<Layer::LANES * Layer::RESULT_BITS> mask =
           ap_uint<Layer::LANES * Layer::RESULT_BITS>(masks.at(0, place));
