@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,6 +40,9 @@ _PACKAGES = (
     ("pyosys", "Verilog output, synthesis, proofs", "rtl"),
     ("cocotb", "RTL simulation", "rtl"),
     ("libclang", "linter of the HLS C++", "csim"),
+    ("numba", "golden model in compiled loops", "fast"),
+    ("onnx", "QONNX files", "qonnx"),
+    ("brevitas", "networks of Brevitas modules", "brevitas"),
 )
 
 
@@ -64,12 +69,29 @@ def _csim_tools() -> Iterator[Finding]:
     from hbnn_hw.verify.csim import find_compiler, find_headers
 
     tools = (
-        ("C++ compiler", find_compiler(), "apt-get install g++"),
-        ("HLS headers", find_headers(), "pip install 'hbnn-hw[csim]'"),
+        ("g++", "C simulation", find_compiler(Path("g++")), "apt-get install g++"),
+        (
+            "clang++",
+            "C simulation without g++, tests",
+            find_compiler(Path("clang++")),
+            "apt-get install clang",
+        ),
+        ("HLS headers", "C simulation", find_headers(), "pip install 'hbnn-hw[csim]'"),
     )
-    for name, tool, remedy in tools:
+    for name, purpose, tool, remedy in tools:
         found = _described(tool.version, tool.path) if tool else None
-        yield Finding(name, "C simulation", found, remedy)
+        yield Finding(name, purpose, found, remedy)
+
+
+def _tclsh() -> Finding:
+    path, version = shutil.which("tclsh"), None
+    if path:
+        asked = subprocess.run(
+            [path], input="puts [info patchlevel]", capture_output=True, text=True, check=False
+        )
+        version = asked.stdout.strip() or None
+    found = _described(version, Path(path)) if path and version else None
+    return Finding("tclsh", "tests of the HLS scripts", found, "apt-get install tcl")
 
 
 def _simulators() -> Iterator[Finding]:
@@ -86,6 +108,7 @@ def examine() -> Iterator[Finding]:
     for name, purpose, extra in _PACKAGES:
         yield Finding(name, purpose, _package(name), f"pip install 'hbnn-hw[{extra}]'")
     yield from _csim_tools()
+    yield _tclsh()
     yield from _simulators()
     for name in data.DatasetName:
         remedy = f"hbnn-hw data {name}" + (" --fetch" if data.fetch_command(name) else "")

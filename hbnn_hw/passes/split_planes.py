@@ -12,8 +12,8 @@ from hbnn_hw.plane_splitting import share_coefficients
 def split_planes(graph: Graph) -> Graph:
     """Give all rows of every plane one coefficient, by more planes with maps; the weights stay the same.
 
-    What this costs in planes is what the back ends would cost in multipliers otherwise. It is not part of
-    lowering, because encoded weights lose their stored form by it.
+    What this costs in planes is what the back ends would cost in multipliers otherwise. Encoded weights of
+    such planes lose their stored form by it; planes that have one coefficient each stay as they are.
     """
     nodes = tuple(_split(node) for node in graph.nodes)
     return Graph(graph.name, graph.input_name, graph.input_type, nodes)

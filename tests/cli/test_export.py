@@ -1,6 +1,7 @@
 """The whole way through the command line: export, simulate, compile, inspect, estimate."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -160,10 +161,12 @@ def test_estimate_prints_every_layer(hbnn, exported):
 def test_doctor_finds_what_is_installed_and_names_remedies(hbnn, tmp_path):
     done = hbnn("doctor")
     assert done.code == 0, done.err
-    assert "torch" in done.out
+    for name in ("torch", "numba", "onnx", "brevitas", "g++", "tclsh"):
+        assert re.search(rf"^{re.escape(name)} .*\d\.\d", done.out, re.MULTILINE), name
     bare = hbnn("doctor", PATH=str(tmp_path))
     assert bare.code == 0, bare.err
     assert "apt-get install g++" in bare.out
+    assert "apt-get install tcl" in bare.out
 
 
 def test_the_exported_graph_is_the_lowered_network(exported):

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from math import ceil
 from typing import Any
 
+from hbnn_hw.backends.hls.scripts import ACCELERATOR_ADDRESS, DMA_ADDRESS
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import Affine, ArgMax, Flatten, PiecewiseAffine, Unflatten
 from hbnn_hw.streams import StreamEdge, input_edge, output_edge, sample_interval
@@ -15,12 +16,6 @@ from hbnn_hw.target import Target
 from hbnn_hw.templating import render, static_text
 from hbnn_hw.types import Integers, Planes
 from hbnn_hw.verify.vectors import VectorSet
-
-DMA_ADDRESS = 0x4040_0000
-"""Where the block design places the AXI DMA's registers, in the window of M_AXI_GP0."""
-
-CONTROL_ADDRESS = 0x43C0_0000
-"""Where the block design places the accelerator's control registers."""
 
 MOST_IMAGES = 8
 """Golden images that travel with the drivers; the test bench has them all."""
@@ -148,7 +143,7 @@ def _network(graph: Graph, target: Target, network: str) -> Values:
         "clock_ns": target.clock_ns,
         "image": _image(graph),
         "dma_address": DMA_ADDRESS,
-        "control_address": CONTROL_ADDRESS,
+        "control_address": ACCELERATOR_ADDRESS,
         "tail": _tail(graph),
     }
 

@@ -20,8 +20,10 @@ SCRIPTS = (
 """Scripts that a user starts; all but the shell script source ``common.tcl``."""
 
 DMA_ADDRESS = 0x4040_0000
+"""Where the processor sees the AXI DMA's registers, in the window of M_AXI_GP0 (0x40000000 to 0x7FFFFFFF)."""
+
 ACCELERATOR_ADDRESS = 0x43C0_0000
-"""Where the processor sees the registers, in the window of M_AXI_GP0 (0x40000000 to 0x7FFFFFFF)."""
+"""Where the processor sees the accelerator's control registers, in the same window."""
 
 IP_IDENTITY = {"vendor": "hbnn", "library": "hls", "version": "1.0"}
 """Who the packaged accelerator is; its name is the top function's."""
