@@ -19,7 +19,7 @@ from hbnn_hw.search.budget import Budget, Resources, resources
 from hbnn_hw.search.candidates import Candidate, Layer, layer_of
 from hbnn_hw.search.choice import Chooser
 from hbnn_hw.step_counts import full_steps
-from hbnn_hw.streams import vector_words, node_cycles
+from hbnn_hw.streams import node_cycles, vector_words
 
 ROUNDS = 6
 """Most times that the prices of resources are raised to bring a design into the budget."""
