@@ -61,7 +61,7 @@ def _partings(graph: Graph) -> dict[str, str]:
 
 
 def _waiting(graph: Graph, node: Node, parting: str, depths: Mapping[tuple[str, int], int]) -> list[int]:
-    """Return how many words each queue in front of a node must hold where branches meet, 0 if none wait."""
+    """Return how many words each queue in front of a node must hold where branches meet."""
     needed = _needed_words(graph, node, parting)
     reads = node.hardware.reads(*graph.input_types(node))
     sources = _sources(graph, node)
@@ -70,7 +70,7 @@ def _waiting(graph: Graph, node: Node, parting: str, depths: Mapping[tuple[str, 
     waiting = [_deepest(needed[name], ready, read) for name, read in zip(sources, reads, strict=True)]
     queued = _queued(graph, needed, depths)
     return [
-        words and words + ceil(queued * len(needed[name]))
+        words if words == MARGIN else words + ceil(queued * len(needed[name]))
         for name, words in zip(sources, waiting, strict=True)
     ]
 
@@ -94,7 +94,7 @@ def _deepest(here: NDArray[np.int64], ready: NDArray[np.int64], read: NDArray[np
     there = np.searchsorted(here, moments, side="right")
     used = np.concatenate([[0], read])[np.searchsorted(ready, moments, side="right")]
     if (there - used).max() <= 1:
-        return 0
+        return MARGIN
     # All that one more word of the parting stream brings may come before what waited for it can leave.
     return int((there - np.concatenate([[0], used[:-1]])).max()) + MARGIN
 

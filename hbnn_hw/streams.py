@@ -138,6 +138,15 @@ def input_buffer_words(graph: Graph, node: Node) -> int:
     """
     if isinstance(node.op, SlidingWindow):
         return _fill_words(graph, node, node.op)
+    words = vector_words(graph, node)
+    if not words or not isinstance(node.op, Mvtu):
+        return 0
+    window = _window_before(graph, node)
+    return words if window is None else words * (2 + _vectors_during_fill(graph, node.op, window))
+
+
+def vector_words(graph: Graph, node: Node) -> int:
+    """Words of a vector that wait in front of a folded unit, 0 where none need to."""
     op = node.op
     if not isinstance(op, Mvtu) or op.scheduled_folding.unrolled:
         return 0
@@ -146,17 +155,20 @@ def input_buffer_words(graph: Graph, node: Node) -> int:
         isinstance(other.op, EncodeBitPlanes) and other.name in map(graph.producer, node.inputs)
         for other in graph.nodes
     )
-    if words == 1 or fed_by_encoder:
-        return 0
-    return words * (2 + _vectors_during_fill(graph, node, op))
+    return 0 if words == 1 or fed_by_encoder else words
 
 
-def _vectors_during_fill(graph: Graph, node: Node, op: Mvtu) -> int:
-    """Vectors that a unit uses up while the window in front of it takes the first rows of an image."""
+def _window_before(graph: Graph, node: Node) -> Node | None:
+    """Return the sliding window that a unit reads, if it reads one."""
     source = graph.producer(node.inputs[0])
-    window = next((other for other in graph.hardware_nodes if other.name == source), None)
-    if window is None or not isinstance(window.op, SlidingWindow):
-        return 0
+    return next(
+        (n for n in graph.hardware_nodes if n.name == source and isinstance(n.op, SlidingWindow)), None
+    )
+
+
+def _vectors_during_fill(graph: Graph, op: Mvtu, window: Node) -> int:
+    """Vectors that a unit uses up while the window in front of it takes the first rows of an image."""
+    assert isinstance(window.op, SlidingWindow)
     fill = window.op.spans[0] * window.op.row_beats(graph.source_type(window))
     return -(-fill // op.place_cycles())
 

@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -33,9 +34,13 @@ WARNINGS = (
     "-Wextra",
     "-Werror",
     "-Wno-unknown-pragmas",
+    "-Wno-unknown-warning-option",
     "-Wno-uninitialized",
     "-Wno-maybe-uninitialized",
 )
+
+# The simulation runs where it is compiled, and counting bits is what it does most.
+NATIVE = ("-march=native",) if platform.machine() in {"x86_64", "AMD64"} else ()
 
 # Shifts inside the vendor's own headers are not ours to report.
 SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize=shift", "-fno-sanitize-recover=all")
@@ -176,7 +181,7 @@ def _stand_in_headers(headers: Path, build: Path) -> Path:
 def compile_flags(headers: Path, stand_ins: Path) -> list[str]:
     """Return the compiler options; warnings of the sources are errors, those of the headers are off."""
     include = ["-isystem", str(headers), "-isystem", str(stand_ins)]
-    return ["-std=c++11", "-O1", "-DHBNN_COUNT_STEPS", *WARNINGS, *include]
+    return ["-std=c++11", "-O1", *NATIVE, "-DHBNN_COUNT_STEPS", *WARNINGS, *include]
 
 
 def _translation_unit(hls: Path, network: str, build: Path) -> Path:
@@ -196,6 +201,36 @@ def compile_unit(unit: Path, compiler: FoundTool, flags: list[str], timeout_s: f
     if outcome.returncode or outcome.stderr:
         raise ToolFailedError(f"the generated C++ does not compile:\n{outcome.stderr[-_OUTPUT_TAIL:]}")
     return binary
+
+
+def build_csim(hls: Path, build: Path, tools: CsimTools, sanitize: bool = False) -> Path:
+    """Compile an HLS project and its test bench.
+
+    Parameters
+    ----------
+    hls
+        The project.
+    build
+        An empty folder.
+    tools
+        Headers, compiler and further compiler options.
+    sanitize
+        Whether to watch for memory errors and undefined behaviour.
+
+    Returns
+    -------
+    Path
+        The test bench; see ``tb/testbench.cpp`` for its arguments.
+
+    Raises
+    ------
+    OutputError, ToolMissingError, ToolFailedError
+        If there is no project or a tool is missing, or the sources do not compile without warnings.
+    """
+    layout, headers, compiler = load_layout(hls), require_headers(tools), require_compiler(tools)
+    flags = compile_flags(headers.path, _stand_in_headers(headers.path, build))
+    flags += [*(SANITIZERS if sanitize else ()), *tools.extra_flags]
+    return compile_unit(_translation_unit(hls, layout["network"], build), compiler, flags, tools.timeout_s)
 
 
 def _read_beats(path: Path) -> list[int]:
@@ -283,11 +318,8 @@ def run_csim(
     check_inputs(hls, StreamEdge(**layout["input"]), vectors.inputs)
     with tempfile.TemporaryDirectory(prefix="hbnn_csim_") as name:
         build = Path(name)
-        flags = compile_flags(headers.path, _stand_in_headers(headers.path, build))
-        flags += [*(SANITIZERS if sanitize else ()), *tools.extra_flags]
-        unit = _translation_unit(hls, layout["network"], build)
-        binary = compile_unit(unit, compiler, flags, tools.timeout_s)
-        outcome = _run_bench(binary, hls, build, vectors_run.n_images, tools.timeout_s)
+        binary = build_csim(hls, build, tools, sanitize)
+        outcome = run_bench(binary, hls, build, vectors_run.n_images, tools.timeout_s)
         if (build / "found.dat").is_file():
             compare(LEVEL, _found_outputs(build, edge), vectors_run.outputs)
         _check_run(outcome)
@@ -303,9 +335,10 @@ def run_csim(
     )
 
 
-def _run_bench(
+def run_bench(
     binary: Path, hls: Path, results: Path, images: int, timeout_s: float
 ) -> subprocess.CompletedProcess[str]:
+    """Run a compiled test bench on its project's vectors; outputs and counted steps go to ``results``."""
     vectors = [str((hls / "tb" / name).resolve()) for name in ("input.dat", "output.dat")]
     return run_tool(
         "the C simulation", [str(binary), *vectors, str(results), str(images)], results, timeout_s

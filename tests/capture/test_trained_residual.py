@@ -1,5 +1,7 @@
 """A residual network that has really been trained, on real images, from training to the golden model."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,16 @@ import hbnn_hw
 import hbnn_hw.nn as hnn
 from hbnn_hw import data
 from hbnn_hw.backends.golden import GoldenModel
+from hbnn_hw.backends.hls import emit
 from hbnn_hw.capture import capture_file, compare_with_torch
-from hbnn_hw.passes import lower
+from hbnn_hw.export import edge_values, entering_values
+from hbnn_hw.passes import FoldingRequest, lower
+from hbnn_hw.streams import sample_interval
+from hbnn_hw.verify.csim import CsimTools, find_compiler, run_csim
+from hbnn_hw.verify.fifo import run_fifo_check
+from hbnn_hw.verify.hls_lint import lint
+from hbnn_hw.verify.vectors import VectorSet, vector_files
+from tests.hls.networks import TARGET, write_texts
 
 
 class Residual(nn.Module):
@@ -79,3 +89,25 @@ def test_the_trained_network_keeps_its_answers(trained, tmp_path):
     assert own_accuracy > 0.9
     assert accuracy > own_accuracy - 0.015
     assert (answers == own).mean() > 0.95
+
+
+@pytest.mark.hls
+def test_its_accelerator_gives_the_golden_answers_and_never_stops(trained, tmp_path):
+    """In C simulation with both compilers, in bounded streams, and to the linter, on real images."""
+    model, digits = trained
+    images = torch.tensor(digits.x_test[:60]).view(-1, 1, 8, 8)
+    hbnn_hw.save(model, images[:1], tmp_path / "model.pt")
+    lowered = lower(capture_file(tmp_path / "model.pt").graph, FoldingRequest(pe=4, simd=4))
+    codes = digits.x_test[:60].astype(np.int64)
+    vectors = VectorSet(entering_values(lowered, codes), edge_values(lowered, codes))
+    write_texts(tmp_path / "hls", emit(lowered, vectors, TARGET))
+    for path, array in vector_files(vectors).items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        np.save(tmp_path / path, array)
+    assert run_csim(tmp_path).images == 60
+    clang = find_compiler(Path("clang++"))
+    assert clang is not None, "the checks need clang: scripts/install_tools.sh"
+    assert run_csim(tmp_path, tools=CsimTools(compiler=clang.path)).images == 60
+    report = run_fifo_check(tmp_path, images=6)
+    assert report.predicted_interval_cycles == sample_interval(lowered)
+    assert lint(tmp_path) == ()

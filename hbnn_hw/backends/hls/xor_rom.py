@@ -77,7 +77,7 @@ def _is_worth_it(encoding: XorEncoding, wiring: XorWiring) -> bool:
     """Whether the stored word is smaller than the decoded one, and within what the tools accept."""
     stored: int = wiring.slices.shape[-1] * encoding.n_in
     fits = stored <= WORD_LIMIT_BITS and stored * encoding.n_planes <= PARTITION_LIMIT
-    return fits and stored < len(wiring.slot) <= WORD_LIMIT_BITS
+    return bool(fits and stored < len(wiring.slot) <= WORD_LIMIT_BITS)
 
 
 def xor_wiring(encoding: XorEncoding, folding: Folding) -> XorWiring | None:

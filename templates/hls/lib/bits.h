@@ -249,9 +249,10 @@ template <>
 struct PopcountTree<2> {
   static ap_uint<2> of(const ap_uint<2> &bits) {
 #pragma HLS INLINE
+    const ap_uint<1> a = bits[0], b = bits[1];
     ap_uint<2> count;
-    count[0] = bits[0] ^ bits[1];
-    count[1] = bits[0] & bits[1];
+    count[0] = a ^ b;
+    count[1] = a & b;
     return count;
   }
 };
@@ -259,9 +260,10 @@ template <>
 struct PopcountTree<3> {
   static ap_uint<2> of(const ap_uint<3> &bits) {
 #pragma HLS INLINE
+    const ap_uint<1> a = bits[0], b = bits[1], c = bits[2];
     ap_uint<2> count;
-    count[0] = bits[0] ^ bits[1] ^ bits[2];
-    count[1] = (bits[0] & bits[1]) | (bits[2] & (bits[0] ^ bits[1]));
+    count[0] = a ^ b ^ c;
+    count[1] = (a & b) | (c & (a ^ b));
     return count;
   }
 };

@@ -4,7 +4,8 @@
 #define HBNN_EDGES_H
 
 #include "axis.h"
-#include "bits.h"
+#include "lanes.h"
+#include "numbers.h"
 #include <hls_stream.h>
 
 namespace hbnn {
@@ -20,24 +21,18 @@ void read_edge(hls::stream<AxisBeat<Edge::DATA_BITS> > &source,
     for (unsigned beat = 0; beat < Edge::BEATS; ++beat) {
 #pragma HLS LOOP_FLATTEN
 #pragma HLS PIPELINE II=1 enable_flush
-      const ap_uint<Edge::DATA_BITS> data = source.read().data;
-      ap_uint<Edge::LANES * Edge::ELEMENT_BITS> word = 0;
+      typename ElementOf<Edge::LANE_BITS>::type lanes[Edge::LANES];
+      typename ElementOf<Edge::ELEMENT_BITS>::type elements[Edge::LANES];
+#pragma HLS ARRAY_PARTITION variable=lanes complete
+#pragma HLS ARRAY_PARTITION variable=elements complete
+      split_lanes<Edge::LANES, Edge::LANE_BITS>(source.read().data, lanes);
       for (unsigned lane = 0; lane < Edge::LANES; ++lane) {
 #pragma HLS UNROLL
-        word.range((lane + 1) * Edge::ELEMENT_BITS - 1, lane * Edge::ELEMENT_BITS) =
-            data.range(lane * Edge::LANE_BITS + Edge::ELEMENT_BITS - 1, lane * Edge::LANE_BITS);
+        elements[lane] = element_of<Edge::ELEMENT_BITS>(lanes[lane]);
       }
-      sink.write(word);
+      sink.write(join_lanes<Edge::LANES, Edge::ELEMENT_BITS>(elements));
     }
   }
-}
-
-// One element extended to its lane.
-template <class Edge>
-ap_uint<Edge::LANE_BITS> extended(const ap_uint<Edge::ELEMENT_BITS> &element) {
-#pragma HLS INLINE
-  const ap_int<Edge::LANE_BITS> from_signed = ap_int<Edge::ELEMENT_BITS>(element);
-  return Edge::SIGNED ? ap_uint<Edge::LANE_BITS>(from_signed) : ap_uint<Edge::LANE_BITS>(element);
 }
 
 // Extend every element to its lane and raise TLAST on the last beat of each image.
@@ -50,14 +45,8 @@ void write_edge(hls::stream<ap_uint<Edge::LANES * Edge::ELEMENT_BITS> > &source,
     for (unsigned beat = 0; beat < Edge::BEATS; ++beat) {
 #pragma HLS LOOP_FLATTEN
 #pragma HLS PIPELINE II=1 enable_flush
-      const ap_uint<Edge::LANES * Edge::ELEMENT_BITS> word = source.read();
-      ap_uint<Edge::DATA_BITS> data = 0;
-      for (unsigned lane = 0; lane < Edge::LANES; ++lane) {
-#pragma HLS UNROLL
-        const ap_uint<Edge::ELEMENT_BITS> element =
-            word.range((lane + 1) * Edge::ELEMENT_BITS - 1, lane * Edge::ELEMENT_BITS);
-        data.range((lane + 1) * Edge::LANE_BITS - 1, lane * Edge::LANE_BITS) = extended<Edge>(element);
-      }
+      const ap_uint<Edge::DATA_BITS> data =
+          extended_lanes<Edge::LANES, Edge::ELEMENT_BITS, Edge::LANE_BITS, Edge::SIGNED>(source.read());
       sink.write(axis_beat<Edge::DATA_BITS>(data, beat == Edge::BEATS - 1));
     }
   }

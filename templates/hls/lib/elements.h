@@ -19,8 +19,8 @@ void threshold(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
 #pragma HLS INLINE
   typedef typename Number<Layer::SOURCE_BITS>::type plain_t;
   const plain_t top = Layer::SOURCE_SIGNED ? 1ULL << (Layer::SOURCE_BITS - 1) : 0ULL;
-  ap_uint<BitsFor<Layer::FOLDS - 1>::value> fold = 0;
-  ap_uint<BitsFor<Layer::MASK_PERIOD - 1>::value> place = 0;
+  typename Counter<Layer::FOLDS>::type fold = 0;
+  typename Counter<Layer::MASK_PERIOD>::type place = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {
@@ -34,7 +34,8 @@ void threshold(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
       split_lanes<Layer::LANES, Layer::SOURCE_BITS>(source.read(), x);
       for (unsigned lane = 0; lane < Layer::LANES; ++lane) {
 #pragma HLS UNROLL
-        codes[lane] = thresholds.at(plain_t(plain_t(x[lane]) ^ top), lane, fold);
+        const plain_t plain = plain_t(x[lane]) ^ top;
+        codes[lane] = thresholds.at(plain, lane, fold);
       }
       const ap_uint<Layer::LANES * Layer::RESULT_BITS> mask =
           ap_uint<Layer::LANES * Layer::RESULT_BITS>(masks.at(0, place));
@@ -52,7 +53,7 @@ void rescale(hls::stream<ap_uint<Layer::LANES * Layer::SOURCE_BITS> > &source,
              hls::stream<ap_uint<Layer::LANES * Layer::RESULT_BITS> > &sink, unsigned images,
              const Multipliers &multipliers, const Offsets &offsets, const Knees &knees) {
 #pragma HLS INLINE
-  ap_uint<BitsFor<Layer::FOLDS - 1>::value> fold = 0;
+  typename Counter<Layer::FOLDS>::type fold = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {
@@ -112,7 +113,7 @@ void decode(hls::stream<ap_uint<Layer::LANES * Layer::PLANES> > &source,
             hls::stream<ap_uint<Layer::LANES * Layer::RESULT_BITS> > &sink, unsigned images,
             const Constants<Layer::PLANES> &scales, const Masks &masks) {
 #pragma HLS INLINE
-  ap_uint<BitsFor<Layer::MASK_PERIOD - 1>::value> place = 0;
+  typename Counter<Layer::MASK_PERIOD>::type place = 0;
   for (unsigned image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min=1 max=1000
     for (unsigned step = 0; step < Layer::STEPS; ++step) {
