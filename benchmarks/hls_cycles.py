@@ -9,7 +9,8 @@
    counts the iterations of the unit's loop. Columns of equal bitwidth stand side by side, so that whole SIMD
    words are left out: a permutation of the columns, which costs nothing where the layer before has its rows
    permuted alike. The same map with its columns scattered is counted as well, to show what that order is
-   worth.
+   worth, and again behind another layer, where lowering sorts the columns by itself
+   (:func:`hbnn_hw.passes.sort_columns`).
 
 Cycles are counts and have no noise; CPU time has, so the search is timed three times. The last line printed
 is a JSON object.
@@ -35,8 +36,8 @@ from hbnn_hw.estimate import estimate
 from hbnn_hw.estimate.finn_r import Mvau, sliding_window_cycles
 from hbnn_hw.export import golden_vectors
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import EncodeBitPlanes, Mvtu, SlidingWindow
-from hbnn_hw.passes import FoldingRequest, LayerFolding, schedule
+from hbnn_hw.ops import Affine, Dense, EncodeBitPlanes, Mvtu, Sign, SignOfZero, SlidingWindow
+from hbnn_hw.passes import FoldingRequest, LayerFolding, lower, schedule
 from hbnn_hw.search import Budget, FoldingSearch, SearchResult, search_text
 from hbnn_hw.streams import node_cycles
 from hbnn_hw.target import XC7Z045, Target
@@ -51,6 +52,9 @@ FINN_CNV_LUTS, FINN_CNV_BRAM36 = 46_253, 186
 """FINN's CNV-max on the ZC706, synthesized, as later papers quote it; the BRAM count is not confirmed."""
 
 ROWS, COLUMNS, PE, SIMD = 16, 640, 4, 8
+FRONT_COLUMNS, FRONT_PE = 64, 16
+"""The layer in front of another one reads all columns at once, so that it is never the bottleneck."""
+
 SHARES = (0.7, 0.2, 0.1)
 """Shares of the columns with 1, 2 and 3 bits: HBNN's 1.4 bits on average."""
 
@@ -131,13 +135,18 @@ def searched() -> tuple[SearchResult, SearchResult, list[float]]:
     return result, FoldingSearch(graph, budget).fastest(), times
 
 
-def layer_map(rng: np.random.Generator, shares: Sequence[float], scattered: bool) -> WeightPlanes:
+def layer_map(
+    rng: np.random.Generator,
+    shares: Sequence[float],
+    scattered: bool,
+    shape: tuple[int, int] = (ROWS, COLUMNS),
+) -> WeightPlanes:
     """Draw signs under a map that all rows share, its columns sorted by bitwidth or scattered."""
-    ends = np.rint(np.cumsum(shares) * COLUMNS)
-    bits = 1 + np.searchsorted(ends, np.arange(COLUMNS), side="right")
+    ends = np.rint(np.cumsum(shares) * shape[1])
+    bits = 1 + np.searchsorted(ends, np.arange(shape[1]), side="right")
     bits = rng.permutation(bits) if scattered else bits
     planes = len(shares)
-    masks = np.broadcast_to(bits > np.arange(planes)[:, None, None], (planes, ROWS, COLUMNS)).astype(np.uint8)
+    masks = np.broadcast_to(bits > np.arange(planes)[:, None, None], (planes, *shape)).astype(np.uint8)
     signs = rng.integers(0, 2, masks.shape, dtype=np.uint8)
     return WeightPlanes.from_bits(signs & masks, masks, [1 << p for p in reversed(range(planes))])
 
@@ -153,12 +162,35 @@ def one_layer(shares: Sequence[float], scattered: bool = False) -> Graph:
     return schedule(graph, FoldingRequest(layers={"layer": LayerFolding(pe=PE, simd=SIMD)}))
 
 
+def two_layers(shares: Sequence[float]) -> Graph:
+    """Lower a network in which the same layer, its columns scattered, stands behind another like it."""
+    rng = np.random.default_rng(2)
+    first = layer_map(rng, shares, True, (COLUMNS, FRONT_COLUMNS))
+    norm = Affine(
+        alpha=rng.choice([-1.0, 1.0], COLUMNS).astype(np.float32),
+        beta=rng.integers(-8, 9, COLUMNS).astype(np.float32),
+    )
+    nodes = (
+        Node("input", EncodeBitPlanes(n_bits=1), ("x",)),
+        Node("front", Dense(weights=first), ("input",)),
+        Node("norm", norm, ("front",)),
+        Node("sign", Sign(zero=SignOfZero.PLUS), ("norm",)),
+        Node("layer", Dense(weights=layer_map(np.random.default_rng(1), shares, True)), ("sign",)),
+    )
+    graph = Graph("two_layer_net", "x", TensorType((FRONT_COLUMNS,), Integers(0, 1)), nodes)
+    layers = {
+        "front": LayerFolding(pe=FRONT_PE, simd=FRONT_COLUMNS),
+        "layer": LayerFolding(pe=PE, simd=SIMD),
+    }
+    return lower(graph, FoldingRequest(layers=layers))
+
+
 def counted_cycles(graph: Graph) -> int:
     """Export a network, run its C simulation, and return the counted loop iterations a sample.
 
     The run raises MismatchError unless outputs equal the golden model's and counts the schedule's cycles.
     """
-    vectors = golden_vectors(graph, np.empty((0, COLUMNS), dtype=np.int64))
+    vectors = golden_vectors(graph, np.empty((0, *graph.input_type.shape), dtype=np.int64))
     files = {f"hls/{name}": text.encode() for name, text in hls.emit(graph, vectors, Target()).items()}
     files |= {name: npy_bytes(array) for name, array in vector_files(vectors).items()}
     with tempfile.TemporaryDirectory(prefix="hbnn_cycles_") as name:
@@ -198,13 +230,15 @@ def main() -> None:
         "1.4 bits, columns side by side": one_layer(SHARES),
         "1.4 bits, columns scattered": one_layer(SHARES, scattered=True),
         "2 bits": one_layer((0.0, 1.0)),
+        "1 bit behind a layer": two_layers((1.0,)),
+        "1.4 bits behind a layer, sorted": two_layers(SHARES),
     }
     print(f"{ROWS} x {COLUMNS}, PE {PE}, SIMD {SIMD}: cycles a sample, counted in C simulation")
     try:
         counted = {name: counted_cycles(graph) for name, graph in layers.items()}
     except ToolMissingError as error:
         raise SystemExit(str(error)) from error
-    one, column, scattered, two = counted.values()
+    one, column, scattered, two, one_behind, column_sorted = counted.values()
     for name, cycles in counted.items():
         print(f"{name:32}{cycles:6d}{cycles / one:8.3f} x")
     bottlenecks = {
@@ -224,6 +258,7 @@ def main() -> None:
         "cnv_fit_kfps_200mhz": round(fit_kfps, 2),
         "column_1p4_over_1": round(column / one, 4),
         "column_scattered_1p4_over_1": round(scattered / one, 4),
+        "column_sorted_1p4_over_1": round(column_sorted / one_behind, 4),
         "homogeneous_2bit_over_1": round(two / one, 4),
     }
     print(json.dumps(document))

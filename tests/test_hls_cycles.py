@@ -54,3 +54,11 @@ def test_scattered_columns_save_nothing(benchmark):
         for shares, scattered in (((0.0, 1.0), False), (benchmark.SHARES, True))
     ]
     assert cycles[0] < cycles[1]
+
+
+@pytest.mark.hls
+def test_counted_cycles_of_scattered_columns_behind_a_layer_follow_the_bitwidth_too(benchmark):
+    one, mixed = (
+        benchmark.counted_cycles(benchmark.two_layers(shares)) for shares in ((1.0,), benchmark.SHARES)
+    )
+    assert mixed / one == pytest.approx(1.4)

@@ -18,6 +18,7 @@ from hbnn_hw.passes.fuse_mvtu import fuse_mvtu
 from hbnn_hw.passes.hoist_signs import hoist_signs
 from hbnn_hw.passes.prune_planes import prune_planes
 from hbnn_hw.passes.schedule import FoldingRequest, LayerFolding, schedule
+from hbnn_hw.passes.sort_columns import sort_columns
 from hbnn_hw.passes.split_planes import split_planes
 from hbnn_hw.passes.to_streams import to_streams
 
@@ -55,7 +56,7 @@ def streamed(graph: Graph, *, arg_max: bool = False) -> Graph:
     graph = simplify(graph)
     if arg_max:
         graph = append_arg_max(graph)
-    return to_streams(split_planes(graph))
+    return to_streams(split_planes(sort_columns(graph)))
 
 
 def lower(graph: Graph, request: FoldingRequest | None = None, *, arg_max: bool = False) -> Graph:
@@ -106,6 +107,7 @@ __all__ = [
     "prune_planes",
     "schedule",
     "simplify",
+    "sort_columns",
     "split_planes",
     "streamed",
     "to_streams",
