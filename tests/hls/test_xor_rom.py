@@ -1,5 +1,6 @@
 """FleXOR's weights stay encoded in memory where a folding takes whole slices, and decode to the weights."""
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hbnn_hw.backends.hls import HlsTool
+from hbnn_hw.backends.hls.layers import layer_values
 from hbnn_hw.backends.hls.mvtu import mvtu_values
 from hbnn_hw.backends.hls.xor_rom import decoder_columns, fitting_simd, stored_words, xor_wiring
 from hbnn_hw.folding import Folding, divisors, fold_schedule, weight_words
 from hbnn_hw.ops import Mvtu
+from hbnn_hw.templating import render
 from hbnn_hw.types import Integers, Planes, TensorType
 from hbnn_hw.weights import WeightPlanes
 from hbnn_hw.xor_encoding import FlattenLayout, FlattenOrder, XorEncoding
@@ -102,6 +105,18 @@ def test_memory_holds_the_stored_bits_and_no_more(name):
     assert made["rom_bits"] == (case.encoding().stored_bits if case.decoder_pes else plain)
     if name != "word":  # which drops two outputs of 14 in every word
         assert made["rom_bits"] * case.n_out == plain * (case.n_in if case.decoder_pes else case.n_out)
+
+
+def test_the_generated_table_has_the_stored_bits():
+    """Counted in the text: as many words as steps, each of n_in bits for n_out weights of the step."""
+    case = CASES["row_major"]
+    op = Mvtu(weights=case.weights(), folding=Folding(*case.folding))
+    graph = Layer(op, TensorType((case.columns,), Planes((1,)))).graph
+    text = render("hls/mvtu.h.j2", layer_values(graph, graph.nodes[0], 0, "fc"))
+    table = text[text.index("fc_weights = ") : text.index("}, {")]
+    words = re.findall(r"0x([0-9a-f])\b", table)
+    assert "XorRom<4, 5, 1, 3, 8, 1," in text
+    assert len(words) * 4 == 6 * 20 * 4 // 5
 
 
 def test_a_decoded_memory_names_the_simd_that_fit():

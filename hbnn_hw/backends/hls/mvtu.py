@@ -150,6 +150,7 @@ def _encoded_values(encoding: XorEncoding, wiring: XorWiring, op: Mvtu, schedule
     text, inverted = in_parts(word_rom(words)), inverted_rows(encoding, folding)
     return {
         "encoded_rom": True,
+        "fitting_simd": [folding.simd],
         "weight_rom": text,
         "mask_rom": None,
         "rom_files": part_files("weights", text),

@@ -75,7 +75,7 @@ def _wiring_of_group(encoding: XorEncoding, group_pes: int, simd: int) -> XorWir
 
 def _is_worth_it(encoding: XorEncoding, wiring: XorWiring) -> bool:
     """Whether the stored word is smaller than the decoded one, and within what the tools accept."""
-    stored: int = wiring.slices.shape[-1] * encoding.n_in
+    stored = int(wiring.slices.shape[-1]) * encoding.n_in
     fits = stored <= WORD_LIMIT_BITS and stored * encoding.n_planes <= PARTITION_LIMIT
     return bool(fits and stored < len(wiring.slot) <= WORD_LIMIT_BITS)
 
