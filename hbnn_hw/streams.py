@@ -7,6 +7,7 @@ plain little-endian arrays), lane 0 in the least significant bits. TLAST marks t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +127,7 @@ def node_cycles(graph: Graph) -> dict[str, int]:
     return {node.name: node.hardware.cycles(*graph.input_types(node)) for node in graph.hardware_nodes}
 
 
-def input_buffer_words(graph: Graph, node: Node) -> int:
+def input_buffer_words(graph: Graph, node: Node, place_cycles: int | None = None) -> int:
     """Words of the queue in front of a unit, 0 for none.
 
     A folded unit takes its whole vector during its first pass and nothing afterwards, while the layer before
@@ -135,6 +136,8 @@ def input_buffer_words(graph: Graph, node: Node) -> int:
     first unit needs none where the encoder feeds it directly: the outside stream can deliver a word per
     clock. A sliding window likewise waits for its first rows at the pace of the layer before it, unless a
     queue has taken them in while it was busy with the image before.
+
+    ``place_cycles`` are those of the unit, where they are known already.
     """
     if isinstance(node.op, SlidingWindow):
         return _fill_words(graph, node, node.op)
@@ -142,7 +145,9 @@ def input_buffer_words(graph: Graph, node: Node) -> int:
     if not words or not isinstance(node.op, Mvtu):
         return 0
     window = _window_before(graph, node)
-    return words if window is None else words * (2 + _vectors_during_fill(graph, node.op, window))
+    if window is None:
+        return words
+    return words * (2 + _vectors_during_fill(graph, node.op, window, place_cycles or node.op.place_cycles()))
 
 
 def vector_words(graph: Graph, node: Node) -> int:
@@ -166,18 +171,22 @@ def _window_before(graph: Graph, node: Node) -> Node | None:
     )
 
 
-def _vectors_during_fill(graph: Graph, op: Mvtu, window: Node) -> int:
+def _vectors_during_fill(graph: Graph, op: Mvtu, window: Node, place_cycles: int) -> int:
     """Vectors that a unit uses up while the window in front of it takes the first rows of an image."""
     assert isinstance(window.op, SlidingWindow)
-    fill = window.op.spans[0] * window.op.row_beats(graph.source_type(window))
-    return -(-fill // op.place_cycles())
+    source = graph.source_type(window)
+    # The lanes that the schedule gives the window: it may not have them yet.
+    lanes = gcd(op.spread * op.group_inputs, op.lanes_in)
+    fill = window.op.spans[0] * source.shape[1] * source.shape[2] // lanes
+    return -(-fill // place_cycles)
 
 
 def _fill_words(graph: Graph, node: Node, op: SlidingWindow) -> int:
     """Words of a window's first rows, or what a shift register holds if the layer has the time to wait."""
     source, interval = graph.source_type(node), sample_interval(graph)
-    (reader, _), *_ = graph.readers(node)
-    busy = max(op.cycles(source), reader.hardware.cycles(*graph.input_types(reader)))
+    readers = (reader for reader, _ in graph.readers(node))
+    of_readers = (reader.hardware.cycles(*graph.input_types(reader)) for reader in readers)
+    busy = max([op.cycles(source), *of_readers])
     words = op.spans[0] * op.row_beats(source)
     waits = busy + interval * op.spans[0] // source.shape[0] <= interval
     return min(words, SHIFT_REGISTER_WORDS) if waits else words

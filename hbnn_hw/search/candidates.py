@@ -33,7 +33,7 @@ from hbnn_hw.passes import LayerFolding
 from hbnn_hw.passes.schedule import WORD_BITS, legal_simd
 from hbnn_hw.search.budget import Resources, resources
 from hbnn_hw.step_counts import StepCounts
-from hbnn_hw.streams import beat_bits, vector_words
+from hbnn_hw.streams import beat_bits, input_buffer_words
 from hbnn_hw.types import TensorType
 
 PARTITION_LIMIT = 1024
@@ -225,7 +225,7 @@ def _unit_features(around: _Surroundings, unit: mvtu_area.Unit, folding: Folding
     if folding.unrolled:
         return mvtu_area.unrolled(unit)
     folded = Node(around.node.name, replace(around.op, folding=folding), around.node.inputs)
-    return mvtu_area.bound(unit, folding, n_steps, vector_words(around.graph, folded))
+    return mvtu_area.bound(unit, folding, n_steps, input_buffer_words(around.graph, folded, n_steps))
 
 
 def layer_of(graph: Graph, node: Node, behind: tuple[Node, ...], asked: LayerFolding | None) -> Layer:

@@ -19,7 +19,7 @@ from hbnn_hw.search.budget import Budget, Resources, resources
 from hbnn_hw.search.candidates import Candidate, Layer, layer_of
 from hbnn_hw.search.choice import Chooser
 from hbnn_hw.step_counts import full_steps
-from hbnn_hw.streams import node_cycles, vector_words
+from hbnn_hw.streams import input_buffer_words, node_cycles
 
 ROUNDS = 6
 """Most times that the prices of resources are raised to bring a design into the budget."""
@@ -269,7 +269,7 @@ class FoldingSearch:
         if folding.unrolled:
             return resources(area(mvtu_area.unrolled(unit)))
         steps = self._chooser.layers[node.name].counts.steps(folding)
-        return resources(area(mvtu_area.bound(unit, folding, steps, vector_words(graph, node))))
+        return resources(area(mvtu_area.bound(unit, folding, steps, input_buffer_words(graph, node, steps))))
 
     def _needs(self, graph: Graph) -> Resources:
         """Resources of a scheduled network, without making any table."""

@@ -118,9 +118,7 @@ def _peaks(simulation: BoundedSimulation, images: int) -> dict[str, int] | None:
 def _suffice(simulation: BoundedSimulation, images: int, depths: Mapping[str, int]) -> bool:
     """Whether the network ends well at these depths, in the schedule's clocks."""
     outcome = simulation.run(images, depths)
-    return _ends_well(outcome) and (steady_interval(outcome.ends) or 0) <= allowed_interval(
-        simulation.interval
-    )
+    return _ends_well(outcome) and (steady_interval(outcome.ends) or 0) <= simulation.interval
 
 
 def _remedy(simulation: BoundedSimulation, images: int) -> str:

@@ -296,7 +296,7 @@ def test_the_linter_finds_nothing(tool, tmp_path):
     ("file", "right", "wrong"),
     [
         ("src/lib/elements.h", "sum >> Layer::SHIFT", "sum / (1LL << Layer::SHIFT)"),
-        ("src/lib/elements.h", ") ^ top)", ") | top)"),
+        ("src/lib/elements.h", "plain_t(x[lane]) ^ top", "plain_t(x[lane]) | top"),
         ("src/lib/elements.h", "x >= knees.at", "x > knees.at"),
         ("src/lib/elements.h", "bits[plane] && present[plane]", "bits[plane]"),
         ("src/lib/numbers.h", "SIGNED ? 1ULL << (BITS - 1) : 0ULL", "0ULL"),

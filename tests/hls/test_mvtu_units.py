@@ -87,11 +87,11 @@ def unit(form: Form, element: Element, seed: int) -> Layer:
 def sample(rng: np.random.Generator, op: Mvtu, source: TensorType) -> Tensor:
     """A batch; whole window elements of bordered planes lie in the frame, as windows stream them."""
     if not isinstance(source.element, Bordered):
-        return random_tensor(source, IMAGES, rng)
+        return random_tensor(source, 1, IMAGES, rng)
     blocks = (IMAGES, *source.shape[:-1], op.groups // op.spread, op.window, 1)
     outside = np.repeat(rng.integers(0, 2, blocks, dtype=np.uint8), op.spread * op.group_inputs, axis=-1)
     frame = outside.reshape(IMAGES, 1, *source.shape)
-    planes = random_tensor(TensorType(source.shape, source.element.planes), IMAGES, rng).data
+    planes = random_tensor(TensorType(source.shape, source.element.planes), 1, IMAGES, rng).data
     return Tensor(source, np.concatenate([planes * (1 - frame), frame], axis=1))
 
 

@@ -14,7 +14,7 @@ from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.backends.qonnx import export
 from hbnn_hw.capture.qonnx import InputCode, read_bytes, read_model
 from hbnn_hw.errors import CaptureError
-from hbnn_hw.passes import lower
+from hbnn_hw.passes import simplify
 from tests.qonnx.executor import assert_same_numbers, execute
 
 MODELS = Path(qonnx.data.__file__).parent / "onnx"
@@ -57,7 +57,7 @@ def test_espcn_survives_lowering_and_goes_back_to_qonnx():
     found = read_bytes(espcn(8).SerializeToString(), "espcn", BYTES)
     codes = np.random.default_rng(2).integers(0, 256, (2, 192))
     expected = GoldenModel(found.graph).value(codes)
-    lowered = lower(found.graph)
+    lowered = simplify(found.graph)
     np.testing.assert_array_equal(GoldenModel(lowered).value(codes), expected)
     _, output = execute(export(lowered, batch=2), codes)
     assert_same_numbers(np.moveaxis(output, 1, -1), expected, lowered)
