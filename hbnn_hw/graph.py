@@ -139,6 +139,11 @@ class Graph:
         return tuple(node for node in self.nodes if isinstance(node.op, HardwareOp))
 
     @cached_property
+    def cycles(self) -> dict[str, int]:
+        """Clock cycles per sample of every hardware node, by name; kept, for counting steps takes long."""
+        return {node.name: node.hardware.cycles(*self.input_types(node)) for node in self.hardware_nodes}
+
+    @cached_property
     def host_nodes(self) -> tuple[Node, ...]:
         """Nodes that stay on the host."""
         return tuple(node for node in self.nodes if not isinstance(node.op, HardwareOp))

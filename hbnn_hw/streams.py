@@ -124,7 +124,7 @@ def sample_interval(graph: Graph) -> int:
 
 def node_cycles(graph: Graph) -> dict[str, int]:
     """Clock cycles per sample of every hardware node, by name."""
-    return {node.name: node.hardware.cycles(*graph.input_types(node)) for node in graph.hardware_nodes}
+    return dict(graph.cycles)
 
 
 def input_buffer_words(graph: Graph, node: Node, place_cycles: int | None = None) -> int:
