@@ -15,7 +15,7 @@ import numpy as np
 from hbnn_hw.estimate.synthesis import synthesize_graph
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import Affine, Dense, EncodeBitPlanes, Sign, SignOfZero
-from hbnn_hw.passes import FoldingRequest, LayerFolding, lower
+from hbnn_hw.passes import FoldingRequest, LayerFolding, schedule, simplify, split_planes, to_streams
 from hbnn_hw.target import Target
 from hbnn_hw.types import Integers, TensorType
 from hbnn_hw.weights import WeightPlanes
@@ -108,7 +108,9 @@ def build(spec: DesignSpec) -> Graph:
         f"fc{index}": LayerFolding(pe=layer.pe, simd=layer.simd) if layer.pe else LayerFolding(unroll=True)
         for index, layer in enumerate(spec.layers, start=1)
     }
-    return lower(Graph("net", "x", kind, tuple(nodes)), FoldingRequest(layers=folds))
+    # The columns as they are in the recorded designs: lowering would sort them.
+    streams = to_streams(split_planes(simplify(Graph("net", "x", kind, tuple(nodes)))))
+    return schedule(streams, FoldingRequest(layers=folds))
 
 
 def synthesized(spec: DesignSpec) -> dict[str, Any]:

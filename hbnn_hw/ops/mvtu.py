@@ -203,7 +203,7 @@ class Mvtu(HardwareOp):
         if self.thresholds is None:
             return work
         table = self.thresholds.table
-        bits = table.size * self.agreement_bits(source)
+        bits = table.size * self.agreement_bits(_without_map(source))
         return Work(work.binary_macs, work.weight_bits, work.map_bits, bits, places * table.size)
 
     def accumulation(self, source: TensorType) -> Accumulation:
@@ -220,7 +220,8 @@ class Mvtu(HardwareOp):
             case Integers() as integers:
                 return self._of_integers(integers)
             case other:
-                raise RangeError(f"a matrix-vector unit needs bit-planes or integers, not {other}")
+                kind = "planes with a map" if isinstance(other, Planes) else type(other).__name__
+                raise RangeError(f"a matrix-vector unit needs bit-planes or integers, not {kind}")
 
     def _of_integers(self, element: Integers) -> Accumulation:
         """Count bits of ``v`` as planes: ``2 v = sum_q 2**q s_q + rest``, with the sign's plane inverted."""
@@ -249,3 +250,9 @@ class Mvtu(HardwareOp):
     def input_planes(self, source: TensorType) -> Planes:
         """The planes that the unit reads an input element as."""
         return Planes(self.accumulation(source).scales)
+
+
+def _without_map(source: TensorType) -> TensorType:
+    """Return a type whose elements have all planes; sums are no wider with a map."""
+    element = source.element
+    return TensorType(source.shape, Planes(element.scales)) if isinstance(element, Planes) else source
