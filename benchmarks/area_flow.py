@@ -3,7 +3,8 @@
 ``synth_xilinx -family xc7 -flatten -noiopad`` (Yosys 0.70 knows one mapper, abc9: a flag for it changes
 nothing), then the mapped netlist is simulated and compared with the design's meaning, then it is counted: LUT
 primitives as Yosys counts them, and LUT6 sites when pairs of LUTs share a site through O5 and O6. A netlist
-that is wrong is never counted.
+that is wrong is never counted. ``levels`` are the LUTs, carry chains and multiplexers on the slowest path (``ps``, logic
+delays only), ``depth`` the most on any path.
 
 Run by itself, it measures one small design as an example.
 """
@@ -21,9 +22,20 @@ import numpy as np
 
 from hbnn_hw.estimate.netlist import CellCounts, count_module
 from hbnn_hw.estimate.synthesis import map_verilog
-from hbnn_hw.synthesis import FlatNetlist, Function, Values, check_function, flat_netlist, to_bits
+from hbnn_hw.synthesis import (
+    FlatNetlist,
+    Function,
+    LongestPath,
+    Values,
+    check_function,
+    flat_netlist,
+    longest_path,
+    to_bits,
+)
 
 TIMEOUT_S = 3600.0
+
+NAME_WIDTH, WIDTH = 34, 8
 
 Check = Callable[[FlatNetlist], int]
 """Simulates a netlist, raises MismatchError where it is wrong, returns the output bits compared."""
@@ -59,6 +71,8 @@ class Measured:
         The design's.
     counts
         Cells.
+    path
+        Longest path: logic only, nothing is placed or routed.
     bits_checked
         Output bits that were compared with the design's meaning.
     cpu_seconds
@@ -67,6 +81,7 @@ class Measured:
 
     name: str
     counts: CellCounts
+    path: LongestPath
     bits_checked: int
     cpu_seconds: float
 
@@ -90,6 +105,9 @@ class Measured:
             "muxf": self.counts.muxf,
             "inverters": self.counts.inverters,
             "bram36": self.counts.bram36_equivalent,
+            "levels": self.path.levels,
+            "depth": self.path.depth,
+            "delay_ps": self.path.delay_ps,
         }
 
 
@@ -112,10 +130,12 @@ def measure(design: Design) -> Measured:
     """
     print(f"  synthesizing {design.name}", file=sys.stderr, flush=True)
     mapped = map_verilog(design.verilog, design.top, timeout_s=TIMEOUT_S)
-    checked = design.check(flat_netlist(mapped.modules, design.top))
+    netlist = flat_netlist(mapped.modules, design.top)
+    checked = design.check(netlist)
     return Measured(
         name=design.name,
         counts=count_module(mapped.modules, design.top),
+        path=longest_path(netlist),
         bits_checked=checked,
         cpu_seconds=mapped.cpu_seconds,
     )
@@ -128,11 +148,11 @@ def measure_all(designs: Iterable[Design]) -> dict[str, Measured]:
 
 def table(measured: Iterable[Measured]) -> str:
     """Print what was measured, a design a line."""
-    header = ("LUT", "sites", "FF", "CARRY4", "MUXF", "INV", "BRAM36", "bits checked")
-    lines = [f"{'design':34}" + "".join(f"{title:>13}" for title in header)]
+    header = ("LUT", "sites", "FF", "CARRY4", "MUXF", "INV", "BRAM36", "levels", "depth", "ps", "checked")
+    lines = [f"{'design':{NAME_WIDTH}}" + "".join(f"{title:>{WIDTH}}" for title in header)]
     for row in measured:
         cells = (*row.document().values(), row.bits_checked)
-        lines.append(f"{row.name:34}" + "".join(f"{cell:>13}" for cell in cells))
+        lines.append(f"{row.name:{NAME_WIDTH}}" + "".join(f"{cell:>{WIDTH}}" for cell in cells))
     return "\n".join(lines)
 
 

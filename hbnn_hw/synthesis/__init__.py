@@ -3,6 +3,7 @@
 from hbnn_hw.synthesis.check import Function, Values, check_function
 from hbnn_hw.synthesis.flat_netlist import Cell, FlatNetlist, flat_netlist
 from hbnn_hw.synthesis.lanes import Bits, to_bits, to_integers
+from hbnn_hw.synthesis.longest_path import LongestPath, longest_path
 from hbnn_hw.synthesis.simulation import Simulation
 
 __all__ = [
@@ -10,10 +11,12 @@ __all__ = [
     "Cell",
     "FlatNetlist",
     "Function",
+    "LongestPath",
     "Simulation",
     "Values",
     "check_function",
     "flat_netlist",
+    "longest_path",
     "to_bits",
     "to_integers",
 ]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hbnn_hw.errors import ToolFailedError
 from hbnn_hw.synthesis.flat_netlist import ONE, ZERO, Cell, FlatNetlist, flat_netlist
 from hbnn_hw.synthesis.lanes import ALL_LANES, Bits, Words, masks, n_words, pack, select, unpack
+from hbnn_hw.synthesis.levels import levels
 from hbnn_hw.synthesis.lookups import LOOKUPS, Lookup
 from hbnn_hw.synthesis.storage import (
     FLIP_FLOPS,
@@ -172,30 +173,3 @@ def _group(lookups: list[Lookup]) -> _LookupGroup:
         np.array([lookup.inputs for lookup in lookups], np.intp).T,
         masks(np.array([lookup.table for lookup in lookups], np.uint8))[:, :, np.newaxis],
     )
-
-
-def levels(needs: Mapping[int, tuple[int, ...]]) -> dict[int, int]:
-    """Level of every net that logic drives: one more than the highest of what it needs.
-
-    Raises
-    ------
-    ToolFailedError
-        If nets need each other in a loop.
-    """
-    level: dict[int, int] = {}
-    waiting = {net: sum(need in needs for need in inputs) for net, inputs in needs.items()}
-    readers: dict[int, list[int]] = defaultdict(list)
-    for net, inputs in needs.items():
-        for need in inputs:
-            readers[need].append(net)
-    ready = [net for net, count in waiting.items() if not count]
-    while ready:
-        net = ready.pop()
-        level[net] = 1 + max((level.get(need, 0) for need in needs[net]), default=0)
-        for reader in readers[net]:
-            waiting[reader] -= 1
-            if not waiting[reader]:
-                ready.append(reader)
-    if len(level) < len(needs):
-        raise ToolFailedError(f"the netlist must have no combinational loop; {len(needs) - len(level)} nets")
-    return level
