@@ -3,8 +3,8 @@
 ``synth_xilinx -family xc7 -flatten -noiopad`` (Yosys 0.70 knows one mapper, abc9: a flag for it changes
 nothing), then the mapped netlist is simulated and compared with the design's meaning, then it is counted: LUT
 primitives as Yosys counts them, and LUT6 sites when pairs of LUTs share a site through O5 and O6. A netlist
-that is wrong is never counted. ``levels`` are the LUTs, carry chains and multiplexers on the slowest path (``ps``, logic
-delays only), ``depth`` the most on any path.
+that is wrong is never counted. ``levels`` are the LUTs, carry chains and multiplexers on the slowest path
+(``ps``, logic delays only), ``depth`` the most on any path.
 
 Run by itself, it measures one small design as an example.
 """
