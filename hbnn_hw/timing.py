@@ -29,8 +29,14 @@ UNROLLED_DEPTH = 3
 CONVERTER_DEPTH = 1
 """Clocks from the last input word that a regrouped word needs to that word."""
 
-FIFO_DEPTH = 1
-"""Clocks from a word's entry to its offer at the output of an empty FIFO."""
+SHALLOW_WORDS = 64
+"""Words of the deepest queue in distributed RAM, which is read in the same clock (RAM64X1D, UG474)."""
+
+FIFO_LATENCY = 1
+"""Clocks from a word's entry to its offer at the output of an empty queue in distributed RAM."""
+
+DEEP_FIFO_LATENCY = 2
+"""The same of a deeper queue, whose memory is read synchronously."""
 
 
 class _Unit(ABC):
@@ -106,6 +112,7 @@ class _Fifo(_Unit):
 
     after: _Unit
     depth: int
+    latency: int
     taken: int = -1
     left: deque[int] = field(default_factory=deque)
 
@@ -114,7 +121,7 @@ class _Fifo(_Unit):
         if len(self.left) == self.depth:
             self.taken = max(self.taken, self.left.popleft() + 1)
         previous = self.left[-1] if self.left else -1
-        self.left.append(self.after.push(max(self.taken + FIFO_DEPTH, previous + 1)))
+        self.left.append(self.after.push(max(self.taken + self.latency, previous + 1)))
         return self.taken
 
     def finish(self) -> None:
@@ -191,7 +198,8 @@ def _unit(graph: Graph, node: Node, after: _Unit) -> _Unit:
     depth = UNROLLED_DEPTH if op.scheduled_folding.unrolled else FOLDED_DEPTH
     unit: _Unit = _Pipeline(after, depth, _runs(op))
     words = input_buffer_words(graph, node)
-    return _Fifo(unit, words) if words else unit
+    latency = FIFO_LATENCY if words <= SHALLOW_WORDS else DEEP_FIFO_LATENCY
+    return _Fifo(unit, words, latency) if words else unit
 
 
 @dataclass(frozen=True, slots=True)
