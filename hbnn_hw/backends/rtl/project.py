@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hbnn_hw.backends.rtl.identifiers import identifier
+from hbnn_hw.backends.rtl.lut import Fabric, with_models
 from hbnn_hw.backends.rtl.top import Accelerator, check_chain, text_kernels
 from hbnn_hw.backends.rtl.verilog import to_verilog
 from hbnn_hw.graph import Graph, Node, type_text
@@ -87,7 +88,7 @@ def emit(graph: Graph, target: Target) -> dict[str, str]:
     top = identifier(graph.name)
     parts = [
         render("rtl/header.v.j2", values),
-        to_verilog(Accelerator(graph), top),
+        to_verilog(Accelerator(graph), top, fabric=Fabric.of_target(target)),
         *text_kernels(graph).values(),
     ]
-    return {f"{top}.v": "\n".join(parts), "README.md": render("rtl/README.md.j2", values)}
+    return {f"{top}.v": with_models("\n".join(parts)), "README.md": render("rtl/README.md.j2", values)}
