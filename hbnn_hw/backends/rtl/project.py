@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hbnn_hw.backends.rtl.accelerator import CONTROL_PORT, Accelerator
 from hbnn_hw.backends.rtl.control_registers import ADDRESS_BITS, REGISTERS
 from hbnn_hw.backends.rtl.identifiers import identifier
+from hbnn_hw.backends.rtl.lut import Fabric, with_models
 from hbnn_hw.backends.rtl.top import check_network, queue_words, text_kernels
 from hbnn_hw.backends.rtl.verilog import to_verilog
 from hbnn_hw.graph import Graph, Node, type_text
@@ -102,11 +103,11 @@ def emit(graph: Graph, target: Target) -> dict[str, str]:
     top = identifier(graph.name)
     parts = [
         render("rtl/header.v.j2", values),
-        to_verilog(Accelerator(graph), top),
+        to_verilog(Accelerator(graph), top, fabric=Fabric.of_target(target)),
         *text_kernels(graph).values(),
     ]
     return {
-        f"{top}.v": "\n".join(parts),
+        f"{top}.v": with_models("\n".join(parts)),
         "README.md": render("rtl/README.md.j2", values),
         "sim/Makefile": render("rtl/sim/Makefile.j2", values),
         "sim/test_network.py": render("rtl/sim/test_network.py.j2", values),

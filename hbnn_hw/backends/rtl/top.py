@@ -8,7 +8,18 @@ from amaranth.hdl import Module, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hbnn_hw.backends.rtl import encode_bit_planes, mvtu, width_converter
+from hbnn_hw.backends.rtl import (
+    add,
+    arg_max,
+    concat,
+    decode,
+    encode_bit_planes,
+    fork,
+    mvtu,
+    rescale,
+    threshold,
+    width_converter,
+)
 from hbnn_hw.backends.rtl.deep_fifo import queue
 from hbnn_hw.backends.rtl.identifiers import kernel_name
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
@@ -16,12 +27,31 @@ from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledMvtu
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import EncodeBitPlanes, Fork, HardwareOp, Mvtu, WidthConverter
+from hbnn_hw.ops import (
+    Add,
+    ArgMax,
+    Concat,
+    Decode,
+    EncodeBitPlanes,
+    Fork,
+    HardwareOp,
+    Mvtu,
+    Rescale,
+    Threshold,
+    WidthConverter,
+)
 from hbnn_hw.streams import input_buffer_words
 
 BUILDERS: dict[type[HardwareOp], Callable[..., wiring.Component]] = {
+    Add: add.build,
+    ArgMax: arg_max.build,
+    Concat: concat.build,
+    Decode: decode.build,
     EncodeBitPlanes: encode_bit_planes.build,
+    Fork: fork.build,
     Mvtu: mvtu.build,
+    Rescale: rescale.build,
+    Threshold: threshold.build,
     WidthConverter: width_converter.build,
 }
 """How to build the unit of every hardware operator, from the operator and the types of its inputs.
