@@ -120,7 +120,7 @@ def lut_pair(
 def carry_chain(
     m: Module, fabric: Fabric, carry_in: Value, propagate: Value, generate: Value, name: str
 ) -> tuple[Signal, Signal]:
-    """Add a carry chain, ``sums[i] = p[i] ^ c[i]`` and ``c[i + 1] = c[i] if p[i] else g[i]``, combinationally.
+    """Add a carry chain: ``sums[i] = p[i] ^ c[i]``, ``c[i + 1] = c[i] if p[i] else g[i]``; combinational.
 
     Parameters
     ----------
