@@ -18,7 +18,6 @@ from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import EncodeBitPlanes, HardwareOp, Mvtu, WidthConverter
 from hbnn_hw.streams import StreamEdge, input_buffer_words, input_edge, output_edge
-from hbnn_hw.types import Planes
 
 BUILDERS: dict[type[HardwareOp], Callable[..., wiring.Component]] = {
     EncodeBitPlanes: encode_bit_planes.build,
@@ -55,14 +54,16 @@ def check_known(graph: Graph) -> None:
 
 def _unknown(graph: Graph, node: Node) -> str | None:
     """Tell what a node is that has no RTL; None if it has."""
-    op, source = node.op, graph.source_type(node)
+    op = node.op
     if type(op) not in BUILDERS:
         return type(op).__name__
     if not isinstance(op, Mvtu):
         return None
-    if len(source.shape) > 1 or op.groups > 1:
-        return "Mvtu of an image"
-    return None if isinstance(source.element, Planes) else "Mvtu of integers"
+    if op.weights.row_coefficients is not None:
+        return "Mvtu with coefficients of its rows"
+    if op.folding is not None and op.folding.unrolled and op.groups > 1:
+        return f"Mvtu of {op.groups} groups, unrolled"
+    return None
 
 
 def text_kernels(graph: Graph) -> dict[str, str]:
