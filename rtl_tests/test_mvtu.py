@@ -42,10 +42,12 @@ CASES = {
 
 def simulate(icarus, folder, unit, op: Mvtu, inputs: Tensor) -> str:
     """Full rate, stalls, a reset in mid-stream; return the text."""
-    outputs = Tensor(op.infer(inputs.type), op.compute(inputs))
-    beats = {"words": beats_of(inputs, op.lanes_in), "expected": beats_of(outputs, op.lanes_out)}
+    words = beats_of(inputs.type, inputs.data, op.lanes_in)
+    expected = beats_of(op.infer(inputs.type), op.compute(inputs), op.lanes_out)
     text = to_verilog(unit, "unit")
-    job.run(icarus, text, "unit", "tb_stream", folder, beats)
+    beats = {"words": words, "expected": expected}
+    pace = {"interval": op.cycles(inputs.type), "samples": len(inputs.data)}
+    job.run(icarus, text, "unit", "tb_stream", folder, beats | pace)
     return text
 
 

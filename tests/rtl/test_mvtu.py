@@ -73,8 +73,8 @@ def check(case: Case, batch: int = 3) -> None:
 def check_unit(op: Mvtu, inputs: Tensor, seed: int = 0) -> None:
     """Compare with the operator's own arithmetic at full rate, under stalls and after a reset."""
     source = inputs.type
-    outputs = Tensor(op.infer(source), op.compute(inputs))
-    words, expected = beats_of(inputs, op.lanes_in), beats_of(outputs, op.lanes_out)
+    words = beats_of(source, inputs.data, op.lanes_in)
+    expected = beats_of(op.infer(source), op.compute(inputs), op.lanes_out)
     run = drive(build(op, source), words, len(expected))
     assert run.outputs == expected
     per_sample = len(expected) // len(inputs.data)
@@ -92,9 +92,10 @@ def test_units_are_exact(name):
 def test_a_reset_at_any_time_starts_over(reset_after):
     case = CASES["frame around groups"]
     op, inputs = case.op(), case.inputs(3)
-    expected = beats_of(Tensor(op.infer(inputs.type), op.compute(inputs)), op.lanes_out)
-    words = beats_of(inputs, op.lanes_in)
-    run = drive(build(op, inputs.type), words, len(expected), reset_after=reset_after)
+    source = inputs.type
+    words = beats_of(source, inputs.data, op.lanes_in)
+    expected = beats_of(op.infer(source), op.compute(inputs), op.lanes_out)
+    run = drive(build(op, source), words, len(expected), reset_after=reset_after)
     assert run.outputs == expected
 
 

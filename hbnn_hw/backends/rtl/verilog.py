@@ -12,6 +12,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable, Value
 
 from hbnn_hw.backends.rtl.identifiers import identifier
+from hbnn_hw.backends.rtl.lut import Fabric
 from hbnn_hw.yosys import run_yosys
 
 _PASSES = (
@@ -29,7 +30,12 @@ _PASSES = (
 _MODULE = re.compile(r"^module (\\\S+)$.*?^end$", re.MULTILINE | re.DOTALL)
 
 
-def to_verilog(component: Elaboratable, name: str, ports: Sequence[Value] | None = None) -> str:
+def to_verilog(
+    component: Elaboratable,
+    name: str,
+    ports: Sequence[Value] | None = None,
+    fabric: Fabric = Fabric.GENERIC,
+) -> str:
     """Convert a component to Verilog-2001 text.
 
     Modules get plain names made of the path of their instances; equal modules are printed once. The text
@@ -44,13 +50,16 @@ def to_verilog(component: Elaboratable, name: str, ports: Sequence[Value] | None
         Name of the top module.
     ports
         Signals that become ports; a component's own interface by default.
+    fabric
+        Primitives that components may instantiate. Their models for simulation are not part of the text; see
+        :func:`~hbnn_hw.backends.rtl.lut.with_models`.
 
     Raises
     ------
     ToolMissingError
         If pyosys is not installed.
     """
-    design = rtlil.convert(component, name=name, ports=ports, emit_src=False)
+    design = rtlil.convert(component, name=name, platform=fabric, ports=ports, emit_src=False)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "design.il").write_text(tidy_modules(design), encoding="utf-8")
