@@ -51,7 +51,7 @@ class FoldedMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no t
     source
         Type of its input.
     style
-        Structure of the popcounts.
+        Structure of the popcounts; None takes the fabric's.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class FoldedMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no t
         Stream of PE elements.
     """
 
-    def __init__(self, op: Mvtu, source: TensorType, style: PopcountStyle = PopcountStyle.TREE) -> None:
+    def __init__(self, op: Mvtu, source: TensorType, style: PopcountStyle | None = None) -> None:
         self.op = op
         self.style = style
         self.scales = op.input_planes(source).scales
