@@ -136,7 +136,7 @@ def lut_pair(
 def carry_chain(
     m: Module, fabric: Fabric, carry_in: Value, propagate: Value, generate: Value, name: str
 ) -> Signal:
-    """Add a carry chain: ``sums[i] = p[i] ^ c[i]`` and ``c[i + 1] = c[i] if p[i] else g[i]``.
+    """Add a carry chain: ``sums[i] = p[i] ^ c[i]``, ``c[i + 1] = c[i] if p[i] else g[i]``; combinational.
 
     Parameters
     ----------
