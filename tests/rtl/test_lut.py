@@ -59,7 +59,7 @@ class Primitives(wiring.Component):
     """One of everything, with random tables."""
 
     def __init__(self):
-        super().__init__({"i": In(6), "carry": In(1), "p": In(6), "g": In(6), "o": Out(18), "sums": Out(12)})
+        super().__init__({"i": In(6), "carry": In(1), "p": In(6), "g": In(6), "o": Out(18), "sums": Out(6)})
 
     def elaborate(self, platform):
         m, fabric = Module(), Fabric.of(platform)
@@ -73,7 +73,7 @@ class Primitives(wiring.Component):
         chain = carry_chain(m, fabric, self.carry, self.p, self.g, "chain")
         m.d.comb += [
             self.o.eq(Cat(*single, *(bit for pair in pairs for bit in pair))),
-            self.sums.eq(Cat(*chain)),
+            self.sums.eq(chain),
         ]
         return m
 

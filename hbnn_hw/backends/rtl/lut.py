@@ -86,6 +86,32 @@ def lut(m: Module, fabric: Fabric, table: int, inputs: Sequence[Value], name: st
     return output
 
 
+def lut6_2(
+    m: Module, fabric: Fabric, table: int, inputs: Sequence[Value], names: tuple[str, str]
+) -> tuple[Signal, Signal]:
+    """Add a LUT6 site with both its outputs: O6 of all six inputs, O5 of the first five, combinationally.
+
+    Parameters
+    ----------
+    m, fabric
+        As for :func:`lut`.
+    table
+        O6 for the 64 input patterns; its lower half, where input 5 is 0, is O5 as well.
+    inputs
+        Six single bits, input 0 first. A constant 1 as input 5 makes the outputs two tables of five inputs.
+    names
+        Names of O5 and O6.
+    """
+    low, high = Signal(name=names[0]), Signal(name=names[1])
+    if fabric is Fabric.XC7:
+        pins = {f"i_I{at}": pin for at, pin in enumerate(inputs)}
+        m.submodules += Instance("LUT6_2", p_INIT=Const(table, 64), **pins, o_O5=low, o_O6=high)
+    else:
+        lower_half = table & ((1 << 32) - 1)
+        m.d.comb += [low.eq(_look_up(lower_half, inputs[:5])), high.eq(_look_up(table, inputs))]
+    return low, high
+
+
 def lut_pair(
     m: Module, fabric: Fabric, tables: tuple[int, int], inputs: Sequence[Value], names: tuple[str, str]
 ) -> tuple[Signal, Signal]:
@@ -102,24 +128,14 @@ def lut_pair(
     names
         Names of the two signals.
     """
-    outputs = Signal(name=names[0]), Signal(name=names[1])
-    if fabric is Fabric.XC7:
-        unused = 5 - len(inputs)
-        low, high = (_widen(table, len(inputs), unused) for table in tables)
-        pins = {f"i_I{at}": pin for at, pin in enumerate([*inputs, *[Const(0, 1)] * unused, Const(1, 1)])}
-        m.submodules += Instance(
-            "LUT6_2", p_INIT=Const(low | high << 32, 64), **pins, o_O5=outputs[0], o_O6=outputs[1]
-        )
-    else:
-        m.d.comb += [
-            output.eq(_look_up(table, inputs)) for output, table in zip(outputs, tables, strict=True)
-        ]
-    return outputs
+    low, high = (widened_table(table, len(inputs), 5) for table in tables)
+    pins = [*inputs, *[Const(0, 1)] * (5 - len(inputs)), Const(1, 1)]
+    return lut6_2(m, fabric, low | high << 32, pins, names)
 
 
 def carry_chain(
     m: Module, fabric: Fabric, carry_in: Value, propagate: Value, generate: Value, name: str
-) -> tuple[Signal, Signal]:
+) -> Signal:
     """Add a carry chain: ``sums[i] = p[i] ^ c[i]``, ``c[i + 1] = c[i] if p[i] else g[i]``; combinational.
 
     Parameters
@@ -135,35 +151,40 @@ def carry_chain(
 
     Returns
     -------
-    tuple of Signal
-        The sums, and the carries c[1] ... c[length].
+    Signal
+        The sums. The carries stay inside: a slice has one output for either.
     """
-    length = len(propagate)
-    sums, carries = Signal(length, name=f"{name}_sums"), Signal(length, name=f"{name}_carries")
-    if fabric is not Fabric.XC7:
-        before = Cat(carry_in, carries[:-1])
-        m.d.comb += [
-            sums.eq(propagate ^ before),
-            *(carries[at].eq(Mux(propagate[at], before[at], generate[at])) for at in range(length)),
-        ]
-        return sums, carries
-    for at in range(0, length, 4):
-        bits = min(4, length - at)
-        chain_sums, chain_carries = Signal(4, name=f"{name}_o{at}"), Signal(4, name=f"{name}_co{at}")
-        m.submodules += Instance(
-            "CARRY4",
-            i_CI=carries[at - 1] if at else Const(0, 1),
-            i_CYINIT=Const(0, 1) if at else carry_in,
-            i_S=Cat(propagate[at : at + bits], Const(0, 4 - bits)),
-            i_DI=Cat(generate[at : at + bits], Const(0, 4 - bits)),
-            o_O=chain_sums,
-            o_CO=chain_carries,
-        )
-        m.d.comb += [
-            sums[at : at + bits].eq(chain_sums[:bits]),
-            carries[at : at + bits].eq(chain_carries[:bits]),
-        ]
-    return sums, carries
+    sums = Signal(len(propagate), name=f"{name}_sums")
+    if fabric is Fabric.XC7:
+        carry = carry_in
+        for at in range(0, len(propagate), 4):
+            carry = _carry4(m, carry, at == 0, *(v[at : at + 4] for v in (propagate, generate, sums)))
+        return sums
+    carries = Signal(len(propagate), name=f"{name}_carries")
+    m.d.comb += [
+        carries.eq(
+            Cat(carry_in, *(Mux(p, c, g) for p, c, g in zip(propagate, carries, generate, strict=True)))
+        ),
+        sums.eq(propagate ^ carries),
+    ]
+    return sums
+
+
+def _carry4(m: Module, carry: Value, first: bool, propagate: Value, generate: Value, sums: Value) -> Value:
+    """Add four places of a chain, or its last few; return the carry out of the fourth."""
+    zero, unused = Const(0, 1), Const(0, 4 - len(sums))
+    outputs, carries = Signal(4, name=f"{sums.value.name}_{sums.start}"), Signal(4)
+    m.submodules += Instance(
+        "CARRY4",
+        i_CI=zero if first else carry,
+        i_CYINIT=carry if first else zero,
+        i_S=Cat(propagate, unused),
+        i_DI=Cat(generate, unused),
+        o_O=outputs,
+        o_CO=carries,
+    )
+    m.d.comb += sums.eq(outputs)
+    return carries[3]
 
 
 def with_models(verilog: str) -> str:
@@ -182,8 +203,8 @@ def _look_up(table: int, inputs: Sequence[Value]) -> Value:
     return Const(table, 1 << len(inputs)).bit_select(Cat(*inputs), 1)
 
 
-def _widen(table: int, n_inputs: int, unused: int) -> int:
-    """Repeat a table for inputs that do not matter."""
-    for at in range(n_inputs, n_inputs + unused):
+def widened_table(table: int, n_inputs: int, n_wanted: int) -> int:
+    """Repeat a table for further inputs that do not matter."""
+    for at in range(n_inputs, n_wanted):
         table |= table << (1 << at)
     return table

@@ -46,7 +46,7 @@ class FoldedMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no t
     source
         Type of its input: planes, planes in a frame of nothing, or integers.
     style
-        Structure of the popcounts.
+        Structure of the popcounts; None takes the fabric's.
     rom_style
         Where synthesis puts weights and masks; None chooses by their depth.
 
@@ -62,7 +62,7 @@ class FoldedMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no t
         self,
         op: Mvtu,
         source: TensorType,
-        style: PopcountStyle = PopcountStyle.TREE,
+        style: PopcountStyle | None = None,
         rom_style: RomStyle | None = None,
     ) -> None:
         self.op = op
