@@ -41,10 +41,14 @@ from hbnn_hw.ops import (
     Fork,
     HardwareOp,
     Mvtu,
-    Op,
+    Pad,
+    PadPlanes,
+    Pool,
     Rescale,
+    SlidingWindow,
     Threshold,
     WidthConverter,
+    WindowPool,
 )
 from hbnn_hw.streams import input_buffer_words
 
