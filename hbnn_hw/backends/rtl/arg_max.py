@@ -35,7 +35,8 @@ class StreamArgMax(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
     The lanes of a beat are compared two by two, with registers behind every round; the winner is compared
     with the best of the beats before.
 
-    Latency ``timing.arg_max_depth`` clocks behind a sample's last beat, a beat per clock. Area: AREA
+    Latency ``timing.arg_max_depth`` clocks behind a sample's last beat, a beat per clock. Area for 10
+    classes of 10 bits without offsets: 19 LUT and 46 flip-flops for 1 lane, 183 and 325 for 10 (Yosys, xc7).
 
     Parameters
     ----------

@@ -42,7 +42,9 @@ class ChannelThresholds(wiring.Component):  # type: ignore[misc]  # Amaranth shi
     The thresholds are a ROM of one word per beat of a pixel, or constants in logic where a pixel is one beat.
     Bits that a mask lacks are 0.
 
-    Latency ``timing.THRESHOLD_DEPTH`` clocks, a beat per clock. Area: AREA
+    Latency ``timing.THRESHOLD_DEPTH`` clocks, a beat per clock. Area for 3 levels on integers of 12
+    bits in 8 lanes: 85 LUT and 125 flip-flops for 8 channels; 378 and 290 for 64 channels, of which the ROM has
+    about 130 (Yosys, xc7).
 
     Parameters
     ----------
