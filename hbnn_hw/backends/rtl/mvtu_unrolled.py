@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hbnn_hw.backends.rtl.input_words import InputWords
 from hbnn_hw.backends.rtl.popcount import PopcountStyle
 from hbnn_hw.backends.rtl.rom import register, split
 from hbnn_hw.backends.rtl.row_decision import RowDecision
@@ -91,17 +92,17 @@ class UnrolledKernel(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
 
 
 class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
-    """``thresholds(W x)`` or ``W x`` of a whole sample per clock.
+    """``thresholds(W x)`` or ``W x`` of a whole vector per clock, place by place.
 
     Latency ``timing.UNROLLED_DEPTH`` clocks: input register, agreement sums, output register. Throughput: one
-    sample per clock. Area grows with the average bitwidth: a masked-out entry costs nothing.
+    place per clock. Area grows with the average bitwidth: a masked-out entry costs nothing.
 
     Parameters
     ----------
     op
         The scheduled, unrolled operator.
     source
-        Type of its input.
+        Type of its input: planes, planes in a frame of nothing, or integers.
     style
         Structure of the popcounts.
     kernel_name
@@ -112,7 +113,7 @@ class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
     Attributes
     ----------
     i
-        Stream of whole samples; plane q of element j is bit ``j * planes + q``.
+        Stream of whole vectors, :class:`~hbnn_hw.backends.rtl.input_words.InputWords`.
     o
         Stream of whole results.
     """
@@ -127,11 +128,12 @@ class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         self.op = op
         self.style = style
         self.kernel_name = kernel_name
-        self.scales = op.input_planes(source).scales
+        self.inputs = InputWords.of(op, source)
+        self.offsets = op.row_offsets(source)
         self.decision = RowDecision.of(op, source)
         super().__init__(
             {
-                "i": In(stream.Signature(unsigned(op.lanes_in * len(self.scales)))),
+                "i": In(stream.Signature(unsigned(self.inputs.bits))),
                 "o": Out(stream.Signature(unsigned(op.lanes_out * self.decision.output_bits))),
             }
         )
@@ -145,8 +147,8 @@ class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         valid = self.i.valid
         for stage in range(1, UNROLLED_DEPTH + 1):
             valid = register(m, valid, advance, f"valid{stage}")
-        lanes = register(m, self.i.payload, advance, "lanes")
-        sums = register(m, self._kernel(m, lanes), advance, "sums")
+        word = register(m, self.inputs.planes(self.i.payload), advance, "word")
+        sums = register(m, self._sums(m, word), advance, "sums")
         results = [
             self.decision.build(m, f"row{row}", part, word)
             for row, (part, word) in enumerate(
@@ -160,13 +162,23 @@ class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         wiring.connect(m, output.o, wiring.flipped(self.o))
         return m
 
+    def _sums(self, m: Module, word: Value) -> Value:
+        """Sums of all rows; next to a frame of nothing they are in halves, and constant in it."""
+        sums = self._kernel(m, self.inputs.elements(word))
+        if not self.inputs.bordered:
+            return sums
+        width = self.decision.agreement_bits
+        doubled = [Cat(Const(0, 1), part[: width - 1]) for part in split(sums, width)]
+        nothing = [Const(offset, width) for offset in self.offsets.tolist()]
+        return Mux(self.inputs.outside(word), Cat(*nothing), Cat(*doubled))
+
     def _kernel(self, m: Module, lanes: Value) -> Value:
         """Add the kernel in either form; return its sums."""
         agreement = Signal(self.op.weights.rows * self.decision.agreement_bits)
         if self.kernel_name is not None:
             m.submodules.kernel = Instance(self.kernel_name, i_lanes=lanes, o_agreement=agreement)
             return agreement
-        kernel = UnrolledKernel(self.op.weights, self.scales, self.decision.agreement_bits, self.style)
+        kernel = UnrolledKernel(self.op.weights, self.inputs.scales, self.decision.agreement_bits, self.style)
         m.submodules.kernel = kernel
         m.d.comb += [kernel.lanes.eq(lanes), agreement.eq(kernel.agreement)]
         return agreement

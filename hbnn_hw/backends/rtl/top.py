@@ -36,6 +36,7 @@ from hbnn_hw.ops import (
     Fork,
     HardwareOp,
     Mvtu,
+    Op,
     Rescale,
     Threshold,
     WidthConverter,
@@ -74,13 +75,20 @@ def check_network(graph: Graph) -> None:
 
 def check_known(graph: Graph) -> None:
     """Raise GraphError, naming all such nodes, if operators have no RTL yet."""
-    unknown = [
-        f"'{node.name}' ({type(node.op).__name__})"
-        for node in graph.hardware_nodes
-        if type(node.op) not in BUILDERS
-    ]
+    unknown = [f"'{node.name}' ({form})" for node in graph.hardware_nodes if (form := _unknown(node.op))]
     if unknown:
         raise GraphError(f"the RTL back end does not emit {', '.join(unknown)} yet; use '--backend hls'")
+
+
+def _unknown(op: Op) -> str | None:
+    """Tell what an operator is that has no RTL; None if it has."""
+    if type(op) not in BUILDERS:
+        return type(op).__name__
+    if isinstance(op, Mvtu) and op.weights.row_coefficients is not None:
+        return "Mvtu with coefficients of its rows"
+    if isinstance(op, Mvtu) and op.groups > 1 and op.folding is not None and op.folding.unrolled:
+        return f"Mvtu of {op.groups} groups, unrolled"
+    return None
 
 
 def text_kernels(graph: Graph) -> dict[str, str]:

@@ -110,7 +110,8 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
 
     Every step adds ``c * sum_q a_q popcount(~(w ^ x_q) & m)`` to the agreement sum, where c is the
     coefficient of the step's weight plane. Source: HBNN section 4, in the exact integer form that counts
-    agreements; its constant part is in the thresholds.
+    agreements; its constant part is in the thresholds. Next to a frame of nothing the sum is in halves: a
+    word adds twice its agreements, or, outside, as many as it has entries.
 
     Latency 3 clocks with ``advance`` high (counts, contribution, accumulator), one step per clock. Area
     (Yosys, 7-series): 1.15 LUTs per lane and input plane, as an adder tree 2.2; one per place of the sum;
@@ -130,6 +131,8 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
         Width of the agreement sum.
     style
         Structure of the popcounts; None takes the fabric's.
+    halves
+        Whether words may lie in a frame of nothing.
 
     Attributes
     ----------
@@ -139,6 +142,8 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
         Operands of a step.
     plane
         Weight plane of the step whose operands came one clock earlier.
+    outside, population
+        Whether the word of that step lies in the frame, and how many entries its mask has.
     accumulate, restart
         Whether the step whose operands came two clocks earlier is real, and whether it starts a new sum.
     agreement
@@ -153,11 +158,13 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
         masked: bool,
         accumulator_bits: int,
         style: PopcountStyle | None = None,
+        halves: bool = False,
     ) -> None:
         self.scales = tuple(scales)
         self.coefficients = tuple(coefficients)
         self.masked = masked
         self.style = style
+        self.halves = halves
         ports = {
             "advance": In(1),
             "weights": In(unsigned(simd)),
@@ -170,6 +177,10 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
             ports["mask"] = In(unsigned(simd))
         if len(self.coefficients) > 1:
             ports["plane"] = In(range(len(self.coefficients)))
+        if halves:
+            ports["outside"] = In(1)
+        if halves and masked:
+            ports["population"] = In(range(simd + 1))
         super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
@@ -178,7 +189,7 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
         mask = self.mask if self.masked else None
         counts, factors = self._counts(m, mask, Fabric.of(platform))
         staged = [register(m, count, self.advance, f"stage_{count.name}") for count in counts]
-        product = self._contribution(m, weighted_sum(staged, factors))
+        product = self._contribution(m, self._halves(weighted_sum(staged, factors)))
         contribution = Signal(len(self.agreement))
         with m.If(self.advance):
             m.d.sync += contribution.eq(product)
@@ -194,6 +205,13 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
             return [agreement_sum(m, self.weights, mask, self.lanes, self.scales, fabric)], (1,)
         n_planes = len(self.scales)
         return agreement_counts(m, self.weights, mask, self.lanes, n_planes, style), self.scales
+
+    def _halves(self, total: Value) -> Value:
+        """Count in halves next to a frame of nothing, where every entry is half an agreement."""
+        if not self.halves:
+            return total
+        population = self.population if self.masked else Const(len(self.weights))
+        return Mux(self.outside, times(population, sum(self.scales)), total << 1)
 
     def _contribution(self, m: Module, total: Value) -> Value:
         """Multiply by the coefficient of the step's plane: shifted totals, let through where its bit is 1.
