@@ -17,6 +17,9 @@ from hbnn_hw.estimate.netlist import is_module
 ZERO, ONE = 0, 1
 """The nets of the constants."""
 
+REMARK = "$scopeinfo"
+"""Where flattening says which module a part came from; no hardware."""
+
 CLOCK_PINS = ("C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK")
 """Clock inputs of the 7-series primitives; no combinational one has a pin of such a name."""
 
@@ -129,6 +132,8 @@ def _cells(
 ) -> Iterator[Cell]:
     """Primitives of an instance and of all below it."""
     for name, cell in modules[module]["cells"].items():
+        if cell["type"] == REMARK:
+            continue
         pins = {port: nets(bits) for port, bits in cell["connections"].items()}
         if is_module(modules, cell):
             inner = _Nets(fresh, _bound(modules[cell["type"]]["ports"], pins, f"{prefix}{name}"))

@@ -117,7 +117,6 @@ def _nets(cell: Cell, pin: Pin) -> tuple[int, ...]:
 def _arcs(netlist: FlatNetlist, delays: Mapping[str, CellDelays]) -> dict[int, list[_Arc]]:
     """Ways to every net that a cell drives."""
     arcs: dict[int, list[_Arc]] = defaultdict(list)
-    clocks = netlist.clocks
     for cell in netlist.cells:
         timed = delays.get(cell.kind)
         if timed is None or cell.kind == "BUFG":
@@ -127,7 +126,7 @@ def _arcs(netlist: FlatNetlist, delays: Mapping[str, CellDelays]) -> dict[int, l
                 arcs[net].append(_Arc(cell, None, delay))
         for (source, output), delay in timed.arcs.items():
             for net in _nets(cell, output):
-                arcs[net] += [_Arc(cell, read, delay) for read in _nets(cell, source) if read not in clocks]
+                arcs[net] += [_Arc(cell, read, delay) for read in _nets(cell, source)]
     return arcs
 
 

@@ -114,7 +114,8 @@ def test_a_carry_chain_with_open_outputs_and_undefined_pins_adds():
 
 def test_a_hierarchy_is_resolved():
     inverter = module([cell("INV", {"I": [2], "O": [3]})], i=[2], o=[3])
-    twice = module([cell("inv", {"i": [5], "o": [6]}), cell("inv", {"i": [6], "o": [7]})], i=[5], o=[7])
+    inverters = [cell("inv", {"i": [5], "o": [6]}), cell("inv", {"i": [6], "o": [7]})]
+    twice = module([*inverters, cell("$scopeinfo", {})], i=[5], o=[7])
     netlist = flat_netlist({"inv": inverter, "top": twice}, "top")
     assert [found.name for found in netlist.cells] == ["u0.u0", "u1.u0"]
     assert check_function(netlist, lambda inputs: {"o": inputs["i"]}) == 2

@@ -16,9 +16,14 @@ from hbnn_hw.backends.rtl import (
     encode_bit_planes,
     fork,
     mvtu,
+    pad,
+    pad_planes,
+    pool,
     rescale,
+    sliding_window,
     threshold,
     width_converter,
+    window_pool,
 )
 from hbnn_hw.backends.rtl.deep_fifo import queue
 from hbnn_hw.backends.rtl.identifiers import kernel_name
@@ -36,10 +41,14 @@ from hbnn_hw.ops import (
     Fork,
     HardwareOp,
     Mvtu,
-    Op,
+    Pad,
+    PadPlanes,
+    Pool,
     Rescale,
+    SlidingWindow,
     Threshold,
     WidthConverter,
+    WindowPool,
 )
 from hbnn_hw.streams import input_buffer_words
 
@@ -51,9 +60,14 @@ BUILDERS: dict[type[HardwareOp], Callable[..., wiring.Component]] = {
     EncodeBitPlanes: encode_bit_planes.build,
     Fork: fork.build,
     Mvtu: mvtu.build,
+    Pad: pad.build,
+    PadPlanes: pad_planes.build,
+    Pool: pool.build,
     Rescale: rescale.build,
+    SlidingWindow: sliding_window.build,
     Threshold: threshold.build,
     WidthConverter: width_converter.build,
+    WindowPool: window_pool.build,
 }
 """How to build the unit of every hardware operator, from the operator and the types of its inputs.
 

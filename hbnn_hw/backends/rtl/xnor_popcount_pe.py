@@ -198,6 +198,13 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
             m.d.sync += self.agreement.eq(contribution + Mux(self.restart, 0, self.agreement))
         return m
 
+    def _halves(self, total: Value) -> Value:
+        """Count in halves next to a frame of nothing, where every entry is half an agreement."""
+        if not self.halves:
+            return total
+        population = self.population if self.masked else Const(len(self.weights))
+        return Mux(self.outside, times(population, sum(self.scales)), total << 1)
+
     def _counts(self, m: Module, mask: Value | None, fabric: Fabric) -> tuple[list[Value], tuple[int, ...]]:
         """Count agreements; return counts and the factors that they still lack."""
         style = self.style or PopcountStyle.of(fabric)
@@ -205,13 +212,6 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
             return [agreement_sum(m, self.weights, mask, self.lanes, self.scales, fabric)], (1,)
         n_planes = len(self.scales)
         return agreement_counts(m, self.weights, mask, self.lanes, n_planes, style), self.scales
-
-    def _halves(self, total: Value) -> Value:
-        """Count in halves next to a frame of nothing, where every entry is half an agreement."""
-        if not self.halves:
-            return total
-        population = self.population if self.masked else Const(len(self.weights))
-        return Mux(self.outside, times(population, sum(self.scales)), total << 1)
 
     def _contribution(self, m: Module, total: Value) -> Value:
         """Multiply by the coefficient of the step's plane: shifted totals, let through where its bit is 1.
