@@ -41,6 +41,7 @@ from hbnn_hw.ops import (
     Fork,
     HardwareOp,
     Mvtu,
+    Op,
     Pad,
     PadPlanes,
     Pool,
