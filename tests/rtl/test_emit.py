@@ -28,7 +28,7 @@ def texts(small):
 
 def test_the_units_of_networks_of_linear_layers_have_builders():
     units = [type(node.op) for node in lower(random_mlp(1, [12, 8, 4])).hardware_nodes]
-    assert set(units) | {WidthConverter} == set(BUILDERS)
+    assert set(units) | {WidthConverter} <= set(BUILDERS)
 
 
 def test_emission_is_reproducible(small, texts):

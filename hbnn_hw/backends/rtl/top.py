@@ -9,21 +9,45 @@ from amaranth.hdl import Cat, ClockDomain, Module, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hbnn_hw.backends.rtl import encode_bit_planes, mvtu, width_converter
+from hbnn_hw.backends.rtl import (
+    encode_bit_planes,
+    mvtu,
+    pad,
+    pad_planes,
+    pool,
+    sliding_window,
+    width_converter,
+    window_pool,
+)
 from hbnn_hw.backends.rtl.identifiers import kernel_name
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
 from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledMvtu
 from hbnn_hw.backends.rtl.stream_buffers import StreamFifo
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import EncodeBitPlanes, HardwareOp, Mvtu, WidthConverter
+from hbnn_hw.ops import (
+    EncodeBitPlanes,
+    HardwareOp,
+    Mvtu,
+    Pad,
+    PadPlanes,
+    Pool,
+    SlidingWindow,
+    WidthConverter,
+    WindowPool,
+)
 from hbnn_hw.streams import StreamEdge, input_buffer_words, input_edge, output_edge
 from hbnn_hw.types import Planes
 
 BUILDERS: dict[type[HardwareOp], Callable[..., wiring.Component]] = {
     EncodeBitPlanes: encode_bit_planes.build,
     Mvtu: mvtu.build,
+    Pad: pad.build,
+    PadPlanes: pad_planes.build,
+    Pool: pool.build,
+    SlidingWindow: sliding_window.build,
     WidthConverter: width_converter.build,
+    WindowPool: window_pool.build,
 }
 """How to build the unit of every hardware operator, from the operator and its input type."""
 
