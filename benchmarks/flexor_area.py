@@ -1,11 +1,10 @@
 """Area of FleXOR's decoder: LUTs and sites per decoded bit, and the memory that an encoded unit saves.
 
-Decoders of 8 to 20 and 8 to 10 bits, 16 slices side by side, with 2, 4 and 6 taps per output, are planned
-for LUTs or written as plain XOR expressions. Every design goes through :mod:`area_flow`: its netlist is
+Decoders of 8 to 20 and 8 to 10 bits, 16 slices side by side, with 2, 4 and 6 taps per output, are planned for
+LUTs or written as plain XOR expressions. Every design goes through :mod:`area_flow`: its netlist is
 simulated, then counted. Then the weight memories of folded matrix units (64 x 640, PE 16, SIMD 40), encoded
 and plain, are read from the emitted Verilog. The last line printed is a JSON object; its figures are the
-largest over both
-sizes.
+largest over both sizes.
 """
 
 from __future__ import annotations
