@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from amaranth.hdl import Assert, Assume, Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import Flow, In, Out
+from amaranth.lib.wiring import In
 
 Rule = Callable[[object], object]
 

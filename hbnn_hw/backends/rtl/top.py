@@ -9,21 +9,16 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hbnn_hw.backends.rtl import (
-<<<<<<< HEAD
     add,
     arg_max,
     concat,
     decode,
     encode_bit_planes,
     fork,
-=======
-    encode_bit_planes,
->>>>>>> windows
     mvtu,
     pad,
     pad_planes,
     pool,
-<<<<<<< HEAD
     rescale,
     sliding_window,
     threshold,
@@ -31,12 +26,6 @@ from hbnn_hw.backends.rtl import (
     window_pool,
 )
 from hbnn_hw.backends.rtl.deep_fifo import queue
-=======
-    sliding_window,
-    width_converter,
-    window_pool,
-)
->>>>>>> windows
 from hbnn_hw.backends.rtl.identifiers import kernel_name
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
 from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledMvtu
@@ -44,7 +33,6 @@ from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
-<<<<<<< HEAD
     Add,
     ArgMax,
     Concat,
@@ -64,20 +52,6 @@ from hbnn_hw.ops import (
     WindowPool,
 )
 from hbnn_hw.streams import input_buffer_words
-=======
-    EncodeBitPlanes,
-    HardwareOp,
-    Mvtu,
-    Pad,
-    PadPlanes,
-    Pool,
-    SlidingWindow,
-    WidthConverter,
-    WindowPool,
-)
-from hbnn_hw.streams import StreamEdge, input_buffer_words, input_edge, output_edge
-from hbnn_hw.types import Planes
->>>>>>> windows
 
 BUILDERS: dict[type[HardwareOp], Callable[..., wiring.Component]] = {
     Add: add.build,
@@ -90,13 +64,9 @@ BUILDERS: dict[type[HardwareOp], Callable[..., wiring.Component]] = {
     Pad: pad.build,
     PadPlanes: pad_planes.build,
     Pool: pool.build,
-<<<<<<< HEAD
     Rescale: rescale.build,
     SlidingWindow: sliding_window.build,
     Threshold: threshold.build,
-=======
-    SlidingWindow: sliding_window.build,
->>>>>>> windows
     WidthConverter: width_converter.build,
     WindowPool: window_pool.build,
 }
