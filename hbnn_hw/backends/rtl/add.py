@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import add, and_
 
-from amaranth.hdl import Cat, Module, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -62,10 +62,11 @@ class StreamAdder(wiring.Component):  # type: ignore[misc]  # Amaranth ships no 
             others = [other.valid for other in inputs if other is not i]
             m.d.comb += i.ready.eq(reduce(and_, others, joined.ready))
         flow = Pipeline.between(m, joined, self.o, ADD_DEPTH)
-        sums = Signal(len(self.o.payload))
-        for lane, terms in enumerate(self._terms(flow.beat)):
-            m.d.comb += sums[lane * self.sum_bits :][: self.sum_bits].eq(reduce(add, terms))
-        m.d.comb += flow.result.eq(flow.register(sums, "sums_of_beat"))
+        sums = [
+            flow.register(reduce(add, terms), f"sum{lane}", unsigned(self.sum_bits))
+            for lane, terms in enumerate(self._terms(flow.beat))
+        ]
+        m.d.comb += flow.result.eq(Cat(*sums))
         return m
 
     def _terms(self, beat: Value) -> list[tuple[Value, ...]]:

@@ -69,9 +69,7 @@ class StreamArgMax(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         m = Module()
         last = Signal()
         flow = Pipeline.between(m, self.i, self.o, arg_max_depth(self.op.lanes), leaves=last)
-        contenders: list[Contender] = [
-            (flow.register(key, f"key{lane}"), Const(0, 0)) for lane, key in enumerate(self._keys(flow))
-        ]
+        contenders: list[Contender] = [(key, Const(0, 0)) for key in self._keys(flow)]
         while len(contenders) > 1:
             n = len(contenders)
             contenders = [
@@ -82,7 +80,7 @@ class StreamArgMax(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         return m
 
     def _keys(self, flow: Pipeline) -> list[Signal]:
-        """Scores with their offsets, of the beat that the first stage holds."""
+        """Register the scores with their offsets, of the beat that the first stage holds."""
         lanes, offsets = self.op.lanes, self.op.offsets.tolist()
         width = Integers(min(-1, min(offsets)), max(offsets)).bits
         words = [
@@ -92,22 +90,23 @@ class StreamArgMax(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         beat = flow.register(flow.beat, "beat")
         parts = fields(flow.constants("offsets", lanes * width, words), [width] * lanes)
         scores = numbers(beat, self.element.bits, self.element.signed)
-        keys = [Signal(signed(self.key_bits), name=f"sum{lane}") for lane in range(lanes)]
-        for key, score, part in zip(keys, scores, parts, strict=True):
-            flow.m.d.comb += key.eq((score << self.op.shift) + signed_field(part, width))
-        return keys
+        keys = (
+            (score << self.op.shift) + signed_field(part, width)
+            for score, part in zip(scores, parts, strict=True)
+        )
+        return [flow.register(key, f"key{lane}", signed(self.key_bits)) for lane, key in enumerate(keys)]
 
     def _keep_best(self, m: Module, flow: Pipeline, key: Value, lane: Value, last: Signal) -> None:
         """Compare a beat's winner with the best of the beats before it."""
         classes, lanes = len(self.op.offsets), self.op.lanes
-        begin = Signal(range(classes))
+        first_class = Signal(range(classes))
         best = Signal(signed(self.key_bits), reset_less=True)
         best_class = Signal(len(self.o.payload), reset_less=True)
-        m.d.comb += [last.eq(begin == classes - lanes), flow.result.eq(best_class)]
+        m.d.comb += [last.eq(first_class == classes - lanes), flow.result.eq(best_class)]
         with m.If(flow.arrives):
-            m.d.sync += begin.eq(Mux(last, 0, begin + lanes))
-            with m.If((begin == 0) | (key > best)):
-                m.d.sync += [best.eq(key), best_class.eq(begin + lane)]
+            m.d.sync += first_class.eq(Mux(last, 0, first_class + lanes))
+            with m.If((first_class == 0) | (key > best)):
+                m.d.sync += [best.eq(key), best_class.eq(first_class + lane)]
 
 
 def build(op: ArgMax, source: TensorType) -> wiring.Component:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate, pairwise
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -59,7 +59,8 @@ class ChannelConcatenator(wiring.Component):  # type: ignore[misc]  # Amaranth s
         for at, (begin, end) in enumerate(pairwise(self.ends)):
             i = getattr(self, self.names[at])
             turn = Signal(name=f"turn{at}")
-            m.d.comb += turn.eq((place >= begin) & (place < end))
+            has_begun = place >= begin if begin else Const(1)
+            m.d.comb += turn.eq(has_begun & (place < end))
             with m.If(turn):
                 m.d.comb += [
                     chosen.valid.eq(i.valid),

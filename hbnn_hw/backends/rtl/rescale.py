@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Value, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -138,9 +138,8 @@ class StreamRescaler(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
         offset = self._chosen(flow, f"offset{lane}", x, knees, offsets, word)
         product = flow.register(multiplier * x_of_piece, f"product{lane}")
         behind = offset if self._is_constant(word) else flow.register(offset, f"late_offset{lane}")
-        shifted = Signal(self.result_bits, name=f"shifted{lane}")
-        flow.m.d.comb += shifted.eq((product + behind) >> self.op.shift)
-        return flow.register(shifted, f"y{lane}")
+        low, high = self.op.shift, self.op.shift + self.result_bits
+        return flow.register(product + behind, f"sum{lane}", signed(high))[low:]
 
     def _is_constant(self, word: Value | int) -> bool:
         return isinstance(word, int) and self.constants.pieces == 1
