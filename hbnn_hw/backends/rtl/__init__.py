@@ -20,7 +20,8 @@ def emit(graph: Graph, target: Target) -> dict[str, str]:
     graph
         A lowered, scheduled graph.
     target
-        Device and clock; they enter the printed figures only, the Verilog is generic.
+        Device and clock. The device chooses the primitives that the Verilog instantiates
+        (:mod:`hbnn_hw.backends.rtl.lut`); the clock enters the printed figures only.
 
     Returns
     -------

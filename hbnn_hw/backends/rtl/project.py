@@ -71,6 +71,17 @@ def _edge(edge: StreamEdge) -> dict[str, object]:
     }
 
 
+_PRIMITIVES = {
+    Fabric.GENERIC: "It instantiates no vendor primitives.",
+    Fabric.XC7: (
+        "Popcounts, comparisons and XOR decoders instantiate 7-series primitives (LUT1 to LUT6, LUT6_2, "
+        "CARRY4). Models of those in use are at the end of the file for simulators; synthesis tools define "
+        "`SYNTHESIS`, skip the models and take their own cells."
+    ),
+}
+"""What the page says about instantiated primitives."""
+
+
 def facts(graph: Graph, target: Target) -> dict[str, object]:
     """Collect everything that header and page print."""
     interval, time = interval_cycles(graph), latency(graph)
@@ -87,6 +98,7 @@ def facts(graph: Graph, target: Target) -> dict[str, object]:
         "latency_us": f"{time.cycles * target.clock_ns / 1000:.4g}",
         "images_per_second": f"{1e9 / (interval * target.clock_ns):.4g}",
         "part": target.device.part,
+        "primitives": _PRIMITIVES[Fabric.of_target(target)],
         "control_port": CONTROL_PORT,
         "address_bits": ADDRESS_BITS,
         "registers": [
