@@ -23,11 +23,14 @@ import numpy as np
 from hbnn_hw.estimate.netlist import CellCounts, count_module
 from hbnn_hw.estimate.synthesis import map_verilog
 from hbnn_hw.synthesis import (
+    Bits,
     FlatNetlist,
     Function,
     LongestPath,
+    StreamPorts,
     Values,
     check_function,
+    check_stream,
     flat_netlist,
     longest_path,
     to_bits,
@@ -52,7 +55,7 @@ class Design:
     verilog, top
         All its modules in one text, and the name of the top one.
     check
-        Its meaning; see :func:`computes`.
+        Its meaning; see :func:`computes` and :func:`streams`.
     """
 
     name: str
@@ -116,6 +119,12 @@ def computes(
 ) -> Check:
     """Check a combinational or pipelined design against a function; see :func:`check_function`."""
     return partial(check_function, function=function, latency=latency, held=held, vectors=vectors)
+
+
+def streams(sent: Bits, expected: Bits, *, ports: StreamPorts | None = None, stalls: float = 0.3) -> Check:
+    """Check a unit with stream ports under random stalls; see :func:`check_stream`."""
+    names = ports or StreamPorts()
+    return partial(check_stream, sent=sent, expected=expected, ports=names, stalls=stalls)
 
 
 def measure(design: Design) -> Measured:

@@ -152,11 +152,14 @@ def agreements(layer: ThresholdedLayer) -> str:
     return "\n".join([*lines, "  end", "endmodule", ""])
 
 
-def _library(package: str) -> str:
-    """Modules that a peer's generated Verilog instantiates."""
+def _library(package: str, verilog: str) -> str:
+    """Modules of a peer that its generated Verilog instantiates; each lies in a file of its name."""
     spec = find_spec(package)
     folder = Path(spec.origin or "").parent / "codegen" / "rtl" / "verilog" / "source" if spec else Path()
-    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.v")))
+    named = {path.stem: path for path in sorted(folder.glob("*.v"))}
+    # Adders negate and shift by modules of their own.
+    paths = [path for name, path in named.items() if name in {"negative", "shift_adder"} or name in verilog]
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
 
 
 def _inputs(layer: ThresholdedLayer) -> tuple[NDArray[np.bool_], Integers, Integers]:
@@ -185,7 +188,8 @@ def da4ml(layer: ThresholdedLayer, **options: Any) -> str:  # noqa: ANN401 - the
         for threshold in thresholds
     ]
     logic = comb_trace(inputs, FixedVariableArray(np.array(bits, dtype=object)))
-    return f"{comb_logic_gen(logic, 'da4ml_layer')}\n{_library('da4ml')}"
+    text = str(comb_logic_gen(logic, "da4ml_layer"))
+    return f"{text}\n{_library('da4ml', text)}"
 
 
 def alkaid(layer: ThresholdedLayer, **options: Any) -> str:  # noqa: ANN401 - the tool's own options
@@ -205,8 +209,8 @@ def alkaid(layer: ThresholdedLayer, **options: Any) -> str:  # noqa: ANN401 - th
     sums = inputs @ layer.weights.T.astype(np.float32)
     bits = sums.reshape(-1, 1) >= layer.thresholds.astype(np.float64)
     logic = trace(inputs, bits.ravel())
-    parts = (comb_logic_gen(logic, "alkaid_layer"), lookup_source([logic]), _library("alkaid"))
-    return "\n".join(parts)
+    text = f"{comb_logic_gen(logic, 'alkaid_layer')}\n{lookup_source([logic])}"
+    return f"{text}\n{_library('alkaid', text)}"
 
 
 ALKAID_SETTINGS: dict[str, dict[str, Any]] = {"tables": {}, "adders": {"binary_lut": False}}

@@ -58,6 +58,15 @@ class BenchChoice(Enum):
     COCOTB = "cocotb"
 
 
+class SynthesisChoice(Enum):
+    """What synthesis maps to."""
+
+    XC7 = "xc7"
+    ECP5 = "ecp5"
+    ICE40 = "ice40"
+    GENERIC = "generic"
+
+
 ModelFile = Annotated[
     Path, typer.Argument(metavar="MODEL.PT", help="Checkpoint written by hbnn_hw.save, or .onnx file.")
 ]
@@ -363,21 +372,36 @@ def estimate(folder: ExportFolder, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def synth(folder: ExportFolder, as_json: AsJson = False) -> None:
-    """Synthesize the exported network for 7-series with Yosys and show the cells beside the estimate."""
+def synth(
+    folder: ExportFolder,
+    target: Annotated[SynthesisChoice, typer.Option(help="What to map to.")] = SynthesisChoice.XC7,
+    place: Annotated[
+        bool, typer.Option("--place", help="Place and route, too (ecp5): a real clock frequency.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Synthesize the exported RTL with Yosys: cells of every unit and in total, and the longest path.
+
+    For 7-series the cells are shown beside the estimate, and the report is renewed.
+    """
     from hbnn_hw.estimate import estimate as run
-    from hbnn_hw.estimate import synthesis_text, synthesize_graph
+    from hbnn_hw.estimate import synthesis_text
     from hbnn_hw.exported import add_synthesis, open_export, target_of
+    from hbnn_hw.synthesis.exported import synthesize_export
+    from hbnn_hw.synthesis.targets import SynthesisTarget
+    from hbnn_hw.synthesis.text import project_text
 
     exported = open_export(folder)
-    target = target_of(exported.manifest)
-    _say("synthesizing with Yosys; this takes from seconds to minutes")
-    result = synthesize_graph(exported.graph, target)
-    add_synthesis(exported, result)
+    result = synthesize_export(exported, SynthesisTarget(target.value), place=place, say=_say)
+    if result.cells is not None:
+        add_synthesis(exported, result.cells)
     if as_json:
         _print_json(result.document())
-    else:
-        _out.print(synthesis_text(result, run(exported.graph, target)), end="", markup=False)
+        return
+    _out.print(project_text(result), end="", markup=False)
+    if result.cells is not None:
+        estimated = run(exported.graph, target_of(exported.manifest))
+        _out.print(synthesis_text(result.cells, estimated), end="", markup=False)
 
 
 @app.command()

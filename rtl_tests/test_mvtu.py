@@ -6,6 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from hbnn_hw.backends.rtl.lut import Fabric, with_models
 from hbnn_hw.backends.rtl.mvtu import FoldedMvtu, build
 from hbnn_hw.backends.rtl.rom import RomStyle
 from hbnn_hw.backends.rtl.verilog import to_verilog
@@ -40,11 +41,11 @@ CASES = {
 }
 
 
-def simulate(icarus, folder, unit, op: Mvtu, inputs: Tensor) -> str:
+def simulate(icarus, folder, unit, op: Mvtu, inputs: Tensor, fabric: Fabric = Fabric.GENERIC) -> str:
     """Full rate, stalls, a reset in mid-stream; return the text."""
     words = beats_of(inputs.type, inputs.data, op.lanes_in)
     expected = beats_of(op.infer(inputs.type), op.compute(inputs), op.lanes_out)
-    text = to_verilog(unit, "unit")
+    text = with_models(to_verilog(unit, "unit", fabric=fabric))
     beats = {"words": words, "expected": expected}
     pace = {"interval": op.cycles(inputs.type), "samples": len(inputs.data)}
     job.run(icarus, text, "unit", "tb_stream", folder, beats | pace)
@@ -68,6 +69,15 @@ def test_units(icarus, verilator, tmp_path, name):
     text = simulate(icarus, tmp_path, build(op, inputs.type), op, inputs)
     if not op.scheduled_folding.unrolled:  # whose kernel is emitted as a text of its own
         lint(text, tmp_path)
+
+
+@pytest.mark.parametrize("folding", [Folding(1, 1), Folding(2, 2)])
+def test_instantiated_tables(icarus, tmp_path, folding):
+    """Weights in a LUT6 per bit at 64 words, in half of one at 16."""
+    case = Case(rows=8, channels=8, places=(2,), folding=folding, maps=Maps.FULL, levels=0)
+    op, inputs = case.op(), case.inputs(4)
+    text = simulate(icarus, tmp_path, build(op, inputs.type), op, inputs, Fabric.XC7)
+    assert "memory [" not in text
 
 
 def test_encoded_weights_in_block_ram(icarus, verilator, tmp_path):

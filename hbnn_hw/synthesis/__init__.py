@@ -5,6 +5,7 @@ from hbnn_hw.synthesis.flat_netlist import Cell, FlatNetlist, flat_netlist
 from hbnn_hw.synthesis.lanes import Bits, to_bits, to_integers
 from hbnn_hw.synthesis.longest_path import LongestPath, longest_path
 from hbnn_hw.synthesis.simulation import Simulation
+from hbnn_hw.synthesis.stream_check import StreamPorts, check_stream
 
 __all__ = [
     "Bits",
@@ -13,8 +14,10 @@ __all__ = [
     "Function",
     "LongestPath",
     "Simulation",
+    "StreamPorts",
     "Values",
     "check_function",
+    "check_stream",
     "flat_netlist",
     "longest_path",
     "to_bits",

@@ -3,7 +3,7 @@
 The network is compiled once and then run as often as wanted: at full rate and with random stalls, over any
 vectors. The bench (``templates/rtl/sim/compiled_bench.cpp``) drives the accelerator's streams and records
 every transfer; :mod:`hbnn_hw.verify.transfers` judges the record, as it does that of the cocotb bench.
-Registers start with random contents, so that what the reset forgets is found.
+What has no initial value starts with random contents, memories above all: no garbage passes for a zero.
 """
 
 from __future__ import annotations

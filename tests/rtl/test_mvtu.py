@@ -5,18 +5,21 @@ from functools import partial
 
 import numpy as np
 import pytest
-from amaranth.lib.wiring import Component
+from amaranth.hdl import Module
+from amaranth.lib.wiring import Component, In, Out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hbnn_hw.backends.rtl.mvtu import FoldedMvtu, build
 from hbnn_hw.backends.rtl.rom import RomStyle
+from hbnn_hw.backends.rtl.row_decision import RowDecision
 from hbnn_hw.backends.rtl.step_words import StepWords
 from hbnn_hw.folding import LUT_ROM_DEPTH, Folding, divisors, legal_pe
 from hbnn_hw.ops import Mvtu, Tensor
 from hbnn_hw.passes import FoldingRequest, lower
 from hbnn_hw.timing import FOLDED_DEPTH, matrix_depth
 from hbnn_hw.types import Bordered, Integers, Planes, TensorType
+from hbnn_hw.verify.proof import component_verilog, prove_equal
 from hbnn_hw.weights import WeightPlanes
 from hbnn_hw.xor_encoding import FlattenLayout, FlattenOrder, XorEncoding
 from tests.graphs import random_mlp
@@ -158,6 +161,37 @@ def random_cases(draw):
 @given(random_cases())
 def test_random_units_are_exact(case):
     check(case, batch=2)
+
+
+# --- proofs
+
+
+class Decision(Component):
+    """The raw output of one row, combinational."""
+
+    def __init__(self, decision: RowDecision) -> None:
+        self.decision = decision
+        widths = {"agreement": In(decision.agreement_bits), "word": In(decision.word_bits)}
+        super().__init__({**widths, "result": Out(decision.output_bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.result.eq(self.decision.build(m, "row", self.agreement, self.word))
+        return m
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+@pytest.mark.parametrize("output_bits", [3, 9])
+def test_raw_output_equals_shifted_sum_less_offset(shift, output_bits):
+    """For all sums and offsets, at output widths below and above that of the difference."""
+    decision = RowDecision(6, shift, 0, output_bits, ())
+    bits = decision.word_bits
+    gold = f"""
+    module gold(input [5:0] agreement, input [{bits - 1}:0] word, output [{output_bits - 1}:0] result);
+      wire signed [15:0] dot = $signed({{10'd0, agreement}} << {shift}) - $signed({{1'b0, word}});
+      assign result = dot[{output_bits - 1}:0];
+    endmodule"""
+    assert prove_equal(gold, component_verilog(Decision(decision), "gate")).equal
 
 
 # --- FleXOR

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from enum import Enum
 
 import numpy as np
-from amaranth.hdl import Module, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hbnn_hw.backends.rtl.lut import Fabric, lut, lut_pair
 from hbnn_hw.folding import LUT_ROM_DEPTH
 from hbnn_hw.planes import Bits
 
@@ -31,6 +32,9 @@ class RomStyle(Enum):
         return cls.BLOCK if depth > LUT_ROM_DEPTH else cls.AUTO
 
 
+_TABLE_DEPTH = 64
+"""Most words that a LUT6 tells apart. Synthesis of a large unit makes two LUTs of what fits into one."""
+
 _ATTRIBUTES: dict[RomStyle, dict[str, str | int]] = {
     RomStyle.AUTO: {},
     RomStyle.LUT: {"logic_block": 1},
@@ -42,7 +46,8 @@ class Rom(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
     """A table of words that is read with one clock of latency, so that block RAM can hold it.
 
     Latency 1, one read per clock while ``en`` is high; ``data`` holds while it is low. A table of one word
-    becomes a constant.
+    becomes a constant. Area on a fabric with LUT6, unless in block RAM: one per bit, half of that up to 32
+    words.
 
     Parameters
     ----------
@@ -61,11 +66,39 @@ class Rom(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
         super().__init__({"en": In(1), "address": address, "data": Out(unsigned(width))})
 
     def elaborate(self, platform: object) -> Module:
-        """Build the memory."""
+        """Build the memory, as tables or for synthesis to place."""
         m = Module()
+        fabric = Fabric.of(platform)
         if len(self.words) == 1:
             m.d.comb += self.data.eq(self.words[0])
-            return m
+        elif fabric is Fabric.XC7 and self.style is not RomStyle.BLOCK and len(self.words) <= _TABLE_DEPTH:
+            self._look_up(m, fabric)
+        else:
+            self._read(m)
+        return m
+
+    def _look_up(self, m: Module, fabric: Fabric) -> None:
+        """Add a table per bit, or per two bits up to 32 words, and a register."""
+        address = [*self.address, *[Const(0, 1)] * (5 - len(self.address))]
+        bits = self._columns()
+        outputs: list[Value] = []
+        if len(address) == 5:
+            for at in range(0, len(bits) - 1, 2):
+                pair = (bits[at], bits[at + 1])
+                outputs += lut_pair(m, fabric, pair, address, (f"bit{at}", f"bit{at + 1}"))
+        for at in range(len(outputs), len(bits)):
+            outputs.append(lut(m, fabric, bits[at], address, f"bit{at}"))
+        word = Signal(len(bits), reset_less=True)
+        with m.If(self.en):
+            m.d.sync += word.eq(Cat(*outputs))
+        m.d.comb += self.data.eq(word)
+
+    def _columns(self) -> list[int]:
+        """Return every data bit as a function of the address, that of word ``i`` in bit ``i``."""
+        rows = [f"{word:0{len(self.data)}b}" for word in reversed(self.words)]
+        return [int("".join(column), 2) for column in zip(*rows, strict=True)][::-1]
+
+    def _read(self, m: Module) -> None:
         m.submodules.memory = memory = Memory(
             shape=self.data.shape(),
             depth=len(self.words),
@@ -74,7 +107,6 @@ class Rom(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
         )
         port = memory.read_port()
         m.d.comb += [port.addr.eq(self.address), port.en.eq(self.en), self.data.eq(port.data)]
-        return m
 
 
 def rom_words(bits: Bits) -> list[int]:

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from amaranth.hdl import Assert, Assume, Module, Signal
+from amaranth.hdl import Assert, Assume, Module, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In
-
-Rule = Callable[[object], object]
+from amaranth.lib.wiring import Flow
 
 
 class StreamMonitor(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
-    """A unit whose neighbours are free to do what the stream rules allow, and assertions on its outputs.
+    """A unit whose neighbours are free to do all that the stream rules allow, and assertions on its outputs.
 
-    What was offered and not taken is offered again, unchanged, unless there was a reset. It is assumed of
-    every input and asserted of every output.
-
-    Simulation and synthesis do not need it: no latency, and area for proofs only.
+    What is offered and not taken is offered again a clock later, unchanged, unless there is a reset: that is
+    assumed of every input and asserted of every output. Latency and throughput are the unit's own; the
+    monitor is for proofs alone (:mod:`hbnn_hw.verify.stream_proof`) and costs no area in any design.
 
     Parameters
     ----------
     unit
-        A unit whose ports are all streams.
-
-    Attributes
-    ----------
-    (ports of the unit)
-        Its streams.
+        A unit all of whose ports are streams; they are the monitor's ports, too.
+    is_numbered
+        Of units that hand words on: the words that come in are numbered, and the words that leave each output
+        must have the same numbers, so that none is lost, doubled or out of order.
     """
 
-    def __init__(self, unit: wiring.Component) -> None:
-        self.unit = unit
+    def __init__(self, unit: wiring.Component, is_numbered: bool = False) -> None:
+        self.unit, self.is_numbered = unit, is_numbered
         super().__init__(dict(unit.signature.members.items()))
 
     def elaborate(self, platform: object) -> Module:
@@ -39,17 +32,26 @@ class StreamMonitor(wiring.Component):  # type: ignore[misc]  # Amaranth ships n
         m = Module()
         m.submodules.unit = self.unit
         for name, member in self.signature.members.items():
-            port, inner = getattr(self, name), getattr(self.unit, name)
-            wiring.connect(m, wiring.flipped(port), inner)
-            held = self._held(m, name, inner)
-            m.d.comb += Assume(held) if member.flow == In else Assert(held)
+            port = getattr(self, name)
+            wiring.connect(m, wiring.flipped(port), getattr(self.unit, name))
+            law = Assume if member.flow == Flow.In else Assert
+            m.d.comb += law(self._holds(m, name, port))
+            if self.is_numbered:
+                m.d.comb += law(self._counts(m, name, port))
         return m
 
     @staticmethod
-    def _held(m: Module, name: str, port: stream.Interface) -> Signal:
-        """Tell whether a port offers what it refused to give a clock ago."""
-        refused, payload = Signal(name=f"{name}_refused"), Signal.like(port.payload, name=f"{name}_before")
-        held = Signal(name=f"{name}_held")
-        m.d.sync += [refused.eq(port.valid & ~port.ready), payload.eq(port.payload)]
-        m.d.comb += held.eq(~refused | (port.valid & (port.payload == payload)))
-        return held
+    def _holds(m: Module, name: str, port: stream.Interface) -> Value:
+        """Tell whether a port still offers what was refused a clock ago."""
+        refused = Signal(name=f"{name}_refused")
+        before = Signal.like(port.payload, name=f"{name}_before")
+        m.d.sync += [refused.eq(port.valid & ~port.ready), before.eq(port.payload)]
+        return ~refused | (port.valid & (port.payload == before))
+
+    @staticmethod
+    def _counts(m: Module, name: str, port: stream.Interface) -> Value:
+        """Tell whether a port's word is the number of words before it, as far as it has bits."""
+        number = Signal.like(port.payload, name=f"{name}_number")
+        with m.If(port.valid & port.ready):
+            m.d.sync += number.eq(number + 1)
+        return ~port.valid | (port.payload == number)

@@ -118,7 +118,7 @@ class Bench {
   }
 
  private:
-  // Registers and memories start with random contents, which only a reset may clear.
+  // What has no initial value starts with random contents, so that no garbage passes for a zero.
   static VerilatedContext* randomized(VerilatedContext& context) {
     context.randReset(2);
     context.randSeed(1);
