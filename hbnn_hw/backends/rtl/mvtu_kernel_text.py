@@ -1,117 +1,132 @@
 """Kernel of an unrolled layer as Verilog text.
 
 Amaranth needs about 0.7 ms per synapse for bit-level logic, text a microsecond, so large layers are printed.
-A proof holds the text equal to :class:`~hbnn_hw.backends.rtl.mvtu_unrolled.UnrolledKernel` at small sizes.
+Cells are macros. They stand for 7-series primitives (LUT1 … LUT6, LUT6_2, CARRY4) where ``HBNN_XILINX`` is
+defined, which the text does by itself under a vendor's synthesis, and for plain logic elsewhere: in
+simulators, proofs and synthesis for other devices.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from hbnn_hw.backends.rtl.popcount import count_bits
-from hbnn_hw.planes import to_hex, unpack
+from hbnn_hw.backends.rtl.unrolled.netlist import DUAL_INPUTS, ZERO, CarryChain, Lut, Netlist
+from hbnn_hw.backends.rtl.unrolled.stages import Stages, cut
 from hbnn_hw.templating import render
-from hbnn_hw.weights import WeightPlanes
+
+XILINX_MACRO = "HBNN_XILINX"
+"""Defined, it makes the cells of a kernel 7-series primitives."""
+
+_NAMES_PER_LINE = 12
+_SLOTS = 4
 
 
-def adder_levels(n: int) -> list[list[str]]:
-    """Name the nodes of a balanced adder tree over ``n`` bits, level by level, as Verilog lines.
+class _Printer:
+    """Names the nets of a netlist as each stage sees them, and prints its cells."""
 
-    Every addition is printed with both operands extended to the width of its sum, so that no tool has to
-    extend them.
-    """
-    level = [(f"bits[{at}]", 1, 1) for at in range(n)]
-    levels: list[list[str]] = []
-    while len(level) > 1:
-        depth, lines, sums = len(levels), [], []
-        for at in range(0, len(level) - 1, 2):
-            (left, left_bits, left_max), (right, right_bits, right_max) = level[at : at + 2]
-            largest = left_max + right_max
-            name, bits = f"s{depth}_{at // 2}", count_bits(largest)
-            operands = f"{_extend(left, left_bits, bits)} + {_extend(right, right_bits, bits)}"
-            lines.append(f"wire [{bits - 1}:0] {name} = {operands};")
-            sums.append((name, bits, largest))
-        levels.append(lines)
-        level = sums + level[2 * len(sums) :]
-    return [*levels, [f"assign count = {level[0][0]};"]]
+    def __init__(self, netlist: Netlist, stages: Stages) -> None:
+        self.netlist = netlist
+        self.stages = stages
+        self._held = [
+            {net: f"stage{at}[{place}]" for place, net in enumerate(nets)}
+            for at, nets in enumerate(stages.registers, start=1)
+        ]
 
+    def name(self, net: int, stage: int) -> str:
+        """Name a net where a stage reads it."""
+        if net < 0:
+            return "1'b0" if net == ZERO else "1'b1"
+        if stage and net in self._held[stage - 1]:
+            return self._held[stage - 1][net]
+        return f"lanes[{net}]" if net < self.netlist.n_inputs else f"n{net}"
 
-def _extend(name: str, bits: int, width: int) -> str:
-    return name if bits == width else f"{{{width - bits}'d0, {name}}}"
+    def cells(self) -> Iterator[str]:
+        """Print all cells."""
+        for at, (cell, stage) in enumerate(zip(self.netlist.cells, self.stages.cells, strict=True)):
+            if isinstance(cell, Lut):
+                yield self._lut(cell, stage, f"lut{at}")
+            else:
+                yield from self._chain(cell, stage, f"carry{at}")
 
+    def _lut(self, cell: Lut, stage: int, name: str) -> str:
+        names = [self.name(net, stage) for net in cell.inputs]
+        if len(cell.tables) == 1:
+            size = 1 << len(names)
+            pins = ", ".join([f"n{cell.outputs[0]}", *names])
+            return f"`HBNN_LUT{len(names)}({name}, {size}'h{cell.tables[0]:0{-(-size // 4)}x}, {pins})"
+        high, low = (_repeated(table, len(names)) for table in cell.tables)
+        names += ["1'b0"] * (DUAL_INPUTS - len(names))
+        pins = ", ".join([*(f"n{net}" for net in cell.outputs), *names])
+        return f"`HBNN_LUT6_2({name}, 32'h{high:08x}, 32'h{low:08x}, {pins})"
 
-def _fit(name: str, bits: int, width: int) -> str:
-    """Bring a count to the width of the sums; it fits, since no sum exceeds its largest value."""
-    return f"{name}[{width - 1}:0]" if bits > width else _extend(name, bits, width)
-
-
-@dataclass(frozen=True, slots=True)
-class _Count:
-    """One popcount of a row: its input plane, constants and place in the sum.
-
-    The constants are hexadecimal: ``x ^ flip`` is 1 where the bits agree, ``mask`` keeps the entries that
-    exist (None: all).
-    """
-
-    name: str
-    source: int
-    flip: str
-    mask: str | None
-    term: str
-
-
-def _times(term: str, factor: int) -> str:
-    """Multiply by a constant with shifts, which synthesis never turns into a DSP slice."""
-    shifts = [bit for bit in range(factor.bit_length()) if factor >> bit & 1]
-    return " + ".join(f"({term} << {bit})" if bit else term for bit in shifts)
-
-
-def _counts(row: int, weights: WeightPlanes, scales: Sequence[int], agreement_bits: int) -> Iterator[_Count]:
-    width = count_bits(weights.columns)
-    bits, masks = weights.bits[:, row], weights.masks[:, row]
-    for plane, coefficient in enumerate(weights.coefficients):
-        mask, sign = unpack(masks[plane], weights.columns), unpack(bits[plane], weights.columns)
-        if not mask.any():
-            continue
-        for source, scale in enumerate(scales):
-            name = f"r{row}_w{plane}_x{source}"
-            term, factor = _fit(f"{name}_count", width, agreement_bits), coefficient * scale
-            yield _Count(
-                name=name,
-                source=source,
-                flip=to_hex((1 - sign) & mask),
-                mask=None if mask.all() else to_hex(mask),
-                term=_times(term, factor),
-            )
+    def _chain(self, cell: CarryChain, stage: int, name: str) -> Iterator[str]:
+        carry, start = "1'b0", self.name(cell.carry_in, stage)
+        for first in range(0, len(cell.sums), _SLOTS):
+            slots = range(first, min(first + _SLOTS, len(cell.sums)))
+            wire = f"{name}_{first}"
+            selects = _vector([self.name(cell.selects[slot], stage) for slot in slots], "1'b0")
+            generates = _vector([self.name(cell.generates[slot], stage) for slot in slots], "1'b0")
+            spare = [f"{wire}_spare{slot}" for slot in range(_SLOTS - len(slots))]
+            sums = _vector([*(f"n{cell.sums[slot]}" for slot in slots), *spare], "")
+            if spare:
+                yield f"wire {', '.join(spare)};"
+            yield f"wire [3:0] {wire}_co;"
+            yield f"`HBNN_CARRY4({wire}, {carry}, {start}, {selects}, {generates}, {sums}, {wire}_co)"
+            carry, start = f"{wire}_co[3]", "1'b0"
+        yield f"assign n{cell.carry_out} = {wire}_co[{(len(cell.sums) - 1) % _SLOTS}];"
 
 
-def kernel_text(name: str, weights: WeightPlanes, scales: Sequence[int], agreement_bits: int) -> str:
-    """Print the combinational module ``name(lanes, agreement)`` with all agreement sums of a layer.
+def _repeated(table: int, n_inputs: int) -> int:
+    """Widen a table to that of a LUT whose further inputs do not matter."""
+    for width in range(n_inputs, DUAL_INPUTS):
+        table |= table << (1 << width)
+    return table
+
+
+def _vector(names: Sequence[str], filler: str) -> str:
+    """Concatenate up to four names, the first least significant."""
+    return "{" + ", ".join([*names, *[filler] * (_SLOTS - len(names))][::-1]) + "}"
+
+
+def _lines(names: Sequence[str]) -> list[str]:
+    """Join names to lines of a declaration."""
+    return [", ".join(names[at : at + _NAMES_PER_LINE]) for at in range(0, len(names), _NAMES_PER_LINE)]
+
+
+def kernel_text(name: str, netlist: Netlist, stages: int = 1) -> str:
+    """Print the module ``name(lanes, results)`` of a netlist.
 
     Parameters
     ----------
     name
-        Module name; a popcount module ``<name>_popcount`` comes with it.
-    weights
-        The matrix.
-    scales
-        a_q, one per input plane.
-    agreement_bits
-        Width of a sum.
+        Module name.
+    netlist
+        The kernel.
+    stages
+        Combinational stages; with more than one the module has ``clk`` and ``enable`` as well, and results
+        come ``stages - 1`` enabled clocks later.
 
     Returns
     -------
     str
-        Verilog-2001 text.
+        Verilog-2001 text, the same for the same netlist.
     """
+    staged = cut(netlist, stages)
+    printer = _Printer(netlist, staged)
+    driven = [f"n{net}" for cell in netlist.cells for net in cell.outputs]
     values = {
         "name": name,
-        "columns": weights.columns,
-        "n_planes": len(scales),
-        "rows": [list(_counts(row, weights, scales, agreement_bits)) for row in range(weights.rows)],
-        "agreement_bits": agreement_bits,
-        "count_bits": count_bits(weights.columns),
-        "levels": adder_levels(weights.columns),
+        "luts": netlist.luts,
+        "levels": f"{max(netlist.levels(), default=0):.1f}",
+        "inputs": netlist.n_inputs,
+        "outputs": len(netlist.outputs),
+        "wires": _lines(driven),
+        "cells": list(printer.cells()),
+        "stages": [
+            {"bits": len(nets), "nets": _lines([printer.name(net, at) for net in reversed(nets)])}
+            for at, nets in enumerate(staged.registers)
+        ],
+        "results": _lines([printer.name(net, stages - 1) for net in reversed(netlist.outputs)]),
+        "macro": XILINX_MACRO,
     }
     return render("rtl/unrolled_kernel.v.j2", values)

@@ -12,8 +12,9 @@ from amaranth.lib.wiring import In, Out
 from hbnn_hw.backends.rtl import encode_bit_planes, mvtu, width_converter
 from hbnn_hw.backends.rtl.identifiers import kernel_name
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
-from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledMvtu
+from hbnn_hw.backends.rtl.mvtu_unrolled import KERNEL_STAGES, UnrolledMvtu
 from hbnn_hw.backends.rtl.stream_buffers import StreamFifo
+from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import EncodeBitPlanes, HardwareOp, Mvtu, WidthConverter
@@ -71,10 +72,8 @@ def text_kernels(graph: Graph) -> dict[str, str]:
     for node in graph.hardware_nodes:
         op, source = node.op, graph.source_type(node)
         if isinstance(op, Mvtu) and op.scheduled_folding.unrolled:
-            scales = op.input_planes(source).scales
-            texts[node.name] = kernel_text(
-                kernel_name(graph, node), op.weights, scales, op.agreement_bits(source)
-            )
+            netlist = plan_layer(op, source).netlist
+            texts[node.name] = kernel_text(kernel_name(graph, node), netlist, KERNEL_STAGES)
     return texts
 
 
