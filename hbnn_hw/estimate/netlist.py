@@ -5,10 +5,12 @@ The netlist is the JSON that Yosys writes behind ``synth_xilinx``.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+
+from hbnn_hw.estimate.pairing import paired_sites
 
 LUT_INPUTS = {f"LUT{n}": n for n in range(1, 7)}
 
@@ -28,9 +30,6 @@ LUTRAM_LUTS = {
 """LUT6 sites of one distributed-memory or shift-register cell. Source: Xilinx UG474, tables 2-3 and 2-5."""
 
 FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE", "LDCE", "LDPE")
-
-PAIR_INPUTS = 5
-"""Two functions share one LUT6 through O5 and O6 when they read at most five nets together (UG474)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,62 +101,6 @@ def _inputs(cell: Mapping[str, Any]) -> frozenset[int]:
     return frozenset(net for net in nets if isinstance(net, int))
 
 
-def _best_partner(
-    reads: frozenset[int], alive: Mapping[int, frozenset[int]], by_net: Mapping[int, list[int]], own: int
-) -> int | None:
-    """Find the LUT that shares most nets with ``reads`` while both fit one site."""
-    shared = Counter(lut for net in reads for lut in by_net[net] if lut in alive and lut != own)
-    fitting = [(count, lut) for lut, count in shared.items() if len(reads | alive[lut]) <= PAIR_INPUTS]
-    return max(fitting, key=lambda item: (item[0], len(alive[item[1]]), -item[1]), default=(0, None))[1]
-
-
-def paired_sites(luts: Iterable[frozenset[int]]) -> int:
-    """Count LUT6 sites when LUTs of at most five joint inputs share a site, pair by pair.
-
-    Parameters
-    ----------
-    luts
-        Set of nets that each logic LUT reads.
-
-    Notes
-    -----
-    Greedy, not a maximum matching: the widest LUT first takes the partner that shares most of its nets;
-    what is left pairs with strangers, wide with narrow. On random instances it stays within a few percent
-    of the maximum matching, always above it; a vendor packer, bound by placement, pairs fewer still.
-    """
-    reads = dict(enumerate(luts))
-    by_net: dict[int, list[int]] = defaultdict(list)
-    alive = {lut: nets for lut, nets in reads.items() if len(nets) <= PAIR_INPUTS}
-    for lut, nets in alive.items():
-        for net in nets:
-            by_net[net].append(lut)
-    lonely: list[int] = []
-    pairs = 0
-    for lut in sorted(alive, key=lambda lut: (-len(alive[lut]), lut)):
-        if lut not in alive:
-            continue
-        nets = alive.pop(lut)
-        partner = _best_partner(nets, alive, by_net, lut)
-        if partner is None:
-            lonely.append(len(nets))
-        else:
-            del alive[partner]
-            pairs += 1
-    return len(reads) - pairs - _stranger_pairs(lonely)
-
-
-def _stranger_pairs(sizes: list[int]) -> int:
-    """Pairs among LUTs that share no net: widest with the widest that still fits."""
-    count = Counter(sizes)
-    pairs = 0
-    for wide, narrow in ((5, 0), (4, 1), (4, 0), (3, 2), (3, 1), (3, 0), (2, 2), (2, 1), (2, 0), (1, 1)):
-        taken = count[wide] // 2 if wide == narrow else min(count[wide], count[narrow])
-        count[wide] -= taken
-        count[narrow] -= taken
-        pairs += taken
-    return pairs
-
-
 def count_types(types: Mapping[str, int], lut_sites: int) -> CellCounts:
     """Sort cell counts by type into :class:`CellCounts`."""
 
@@ -195,11 +138,12 @@ def add_counts(parts: Iterable[CellCounts]) -> CellCounts:
 
 def count_module(modules: Mapping[str, Any], name: str) -> CellCounts:
     """Count a module with everything below it."""
-    below = [str(cell["type"]) for cell in modules[name]["cells"].values() if _is_module(modules, cell)]
+    below = [str(cell["type"]) for cell in modules[name]["cells"].values() if is_module(modules, cell)]
     return add_counts([_own_counts(modules[name]), *(count_module(modules, child) for child in below)])
 
 
-def _is_module(modules: Mapping[str, Any], cell: Mapping[str, Any]) -> bool:
+def is_module(modules: Mapping[str, Any], cell: Mapping[str, Any]) -> bool:
+    """Tell an instance of a module of the design from a primitive."""
     module = modules.get(cell["type"])
     return module is not None and "blackbox" not in module.get("attributes", {})
 
@@ -208,6 +152,6 @@ def count_instances(modules: Mapping[str, Any], top: str) -> dict[str, CellCount
     """Count every instance directly below the top module by instance name, and the top's own cells as ''."""
     counts = {"": _own_counts(modules[top])}
     for name, cell in modules[top]["cells"].items():
-        if _is_module(modules, cell):
+        if is_module(modules, cell):
             counts[name] = count_module(modules, str(cell["type"]))
     return counts

@@ -103,6 +103,30 @@ def synthesize(
     ToolFailedError
         If Yosys refuses the design or runs past the time limit.
     """
+    mapped = map_verilog(verilog, top, flatten=flatten, timeout_s=timeout_s)
+    return _result(mapped.modules, top, flatten, mapped.cpu_seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappedDesign:
+    """A design behind technology mapping.
+
+    Attributes
+    ----------
+    modules
+        The ``modules`` of the JSON netlist that Yosys writes.
+    cpu_seconds
+        CPU time [s].
+    """
+
+    modules: Mapping[str, Any]
+    cpu_seconds: float
+
+
+def map_verilog(
+    verilog: str, top: str, *, flatten: bool = True, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> MappedDesign:
+    """Map a Verilog design to 7-series primitives; see :func:`synthesize`."""
     with tempfile.TemporaryDirectory(prefix="hbnn-synthesis-") as name:
         folder = Path(name)
         (folder / "design.v").write_text(verilog, encoding="utf-8")
@@ -111,7 +135,7 @@ def synthesize(
             ["read_verilog design.v", TRUST_MAPPER, *synth, "write_json netlist.json"], folder, timeout_s
         )
         modules = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"]
-    return _result(modules, top, flatten, run.cpu_seconds)
+    return MappedDesign(modules=modules, cpu_seconds=run.cpu_seconds)
 
 
 def _result(modules: Mapping[str, Any], top: str, flatten: bool, cpu_seconds: float) -> SynthesisResult:

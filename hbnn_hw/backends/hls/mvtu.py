@@ -18,14 +18,7 @@ from hbnn_hw.backends.hls.roms import (
     vector_rom,
     word_rom,
 )
-from hbnn_hw.backends.hls.xor_rom import (
-    XorWiring,
-    decoder_columns,
-    fitting_simd,
-    inverted_rows,
-    stored_words,
-    xor_wiring,
-)
+from hbnn_hw.backends.hls.xor_rom import fitting_simd, xor_wiring
 from hbnn_hw.errors import FoldingError
 from hbnn_hw.folding import Folding, FoldSchedule, fold_rows, weight_words
 from hbnn_hw.graph import Graph, Node
@@ -35,6 +28,7 @@ from hbnn_hw.planes import Bits
 from hbnn_hw.streams import beat_bits
 from hbnn_hw.types import Bordered, TensorType
 from hbnn_hw.xor_encoding import XorEncoding
+from hbnn_hw.xor_wiring import XorWiring, decoder_columns, inverted_rows, stored_words
 
 Values = dict[str, Any]
 """Names and values of the template."""

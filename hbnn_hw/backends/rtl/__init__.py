@@ -25,8 +25,8 @@ def emit(graph: Graph, target: Target) -> dict[str, str]:
     Returns
     -------
     dict
-        Relative path to text: ``<network>.v``, whose top module has the network's name, and ``README.md``.
-        The same graph and target give the same texts.
+        Relative path to text: ``<network>.v``, whose top module has the network's name, ``README.md``, and
+        a cocotb bench below ``sim``. The same graph and target give the same texts.
 
     Raises
     ------

@@ -11,6 +11,7 @@ from hbnn_hw.backends.rtl.stream_buffers import SkidBuffer
 from hbnn_hw.backends.rtl.unrolled.netlist import ONE, CarryChain, Lut, Netlist
 from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
 from hbnn_hw.ops import Mvtu
+from hbnn_hw.streams import beat_bits
 from hbnn_hw.timing import UNROLLED_DEPTH
 from hbnn_hw.types import TensorType
 
@@ -88,7 +89,7 @@ class _Cells:
 
 
 class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
-    """``thresholds(W x)`` or ``W x`` of a whole sample per clock.
+    """``thresholds(W x)`` or ``W x`` of a whole vector per clock, place by place.
 
     Latency ``timing.UNROLLED_DEPTH`` clocks: input register, kernel with one rank of registers inside, output
     register. Throughput: one vector per clock. Area grows with the average bitwidth: 64 inputs of one bit and
@@ -99,7 +100,7 @@ class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
     op
         The scheduled, unrolled operator.
     source
-        Type of its input.
+        Type of its input: planes, planes in a frame of nothing, or integers.
     kernel_name
         Name of the Verilog module that is the kernel; its text is ``mvtu_kernel_text.kernel_text``. None
         builds the kernel here, for simulation and proof of small layers.
@@ -107,7 +108,8 @@ class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
     Attributes
     ----------
     i
-        Stream of whole vectors; plane q of element j is bit ``j * planes + q``.
+        Stream of whole vectors; bit q of element j is bit ``j * planes + q``. In a frame of nothing a bit
+        above all elements tells that the vector lies outside the image.
     o
         Stream of whole results.
     """
@@ -119,7 +121,7 @@ class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         element_bits = op.infer(source).element.bits
         super().__init__(
             {
-                "i": In(stream.Signature(unsigned(op.lanes_in * source.element.bits))),
+                "i": In(stream.Signature(unsigned(beat_bits(source, op.lanes_in)))),
                 "o": Out(stream.Signature(unsigned(op.lanes_out * element_bits))),
             }
         )

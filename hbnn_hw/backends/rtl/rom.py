@@ -3,11 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 
+import numpy as np
 from amaranth.hdl import Module, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from hbnn_hw.planes import Bits
+
+LUT_ROM_DEPTH = 128
+"""Deepest weight memory that goes to LUTs, unless told. Source: FINN-R, embedded weights."""
+
+
+class RomStyle(Enum):
+    """Where synthesis puts a read-only memory."""
+
+    AUTO = "auto"
+    """Its own choice."""
+    LUT = "lut"
+    """LUTs, one per bit up to 64 words; for Yosys alone, which refuses what Vivado calls it."""
+    BLOCK = "block"
+    """Block RAM."""
+
+    @classmethod
+    def of_depth(cls, depth: int) -> RomStyle:
+        """Choose for a memory of wide words: block RAM where LUTs would need more than two per bit."""
+        return cls.BLOCK if depth > LUT_ROM_DEPTH else cls.AUTO
+
+
+_ATTRIBUTES: dict[RomStyle, dict[str, str | int]] = {
+    RomStyle.AUTO: {},
+    RomStyle.LUT: {"logic_block": 1},
+    RomStyle.BLOCK: {"rom_style": "block"},
+}
 
 
 class Rom(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
@@ -22,10 +52,13 @@ class Rom(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
         Bits per word.
     words
         The content; word ``i`` is read at address ``i``.
+    style
+        Where synthesis puts it.
     """
 
-    def __init__(self, width: int, words: Sequence[int]) -> None:
+    def __init__(self, width: int, words: Sequence[int], style: RomStyle = RomStyle.AUTO) -> None:
         self.words = list(words)
+        self.style = style
         address = In(range(len(self.words)))
         super().__init__({"en": In(1), "address": address, "data": Out(unsigned(width))})
 
@@ -35,10 +68,21 @@ class Rom(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
         if len(self.words) == 1:
             m.d.comb += self.data.eq(self.words[0])
             return m
-        m.submodules.memory = memory = Memory(shape=self.data.shape(), depth=len(self.words), init=self.words)
+        m.submodules.memory = memory = Memory(
+            shape=self.data.shape(),
+            depth=len(self.words),
+            init=self.words,
+            attrs=_ATTRIBUTES[self.style],
+        )
         port = memory.read_port()
         m.d.comb += [port.addr.eq(self.address), port.en.eq(self.en), self.data.eq(port.data)]
         return m
+
+
+def rom_words(bits: Bits) -> list[int]:
+    """Join bits (words, n) into integers, bit 0 in the least significant place."""
+    packed = np.packbits(bits, axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
 def concatenate(fields: Sequence[tuple[int, int]]) -> int:

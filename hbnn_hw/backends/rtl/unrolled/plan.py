@@ -75,6 +75,8 @@ class _Layer:
         The operator.
     n_inputs, output_bits
         Bits of the whole input vector, and of an output element.
+    is_bordered
+        Whether the last input bit tells that the vector lies in a frame of nothing; its other bits are 0 then.
     """
 
     elements: tuple[Heap, ...]
@@ -83,15 +85,14 @@ class _Layer:
     offsets: NDArray[np.int64]
     op: Mvtu
     n_inputs: int
+    is_bordered: bool
     output_bits: int
 
     @classmethod
     def of(cls, op: Mvtu, source: TensorType) -> _Layer:
         accumulation = op.accumulation(source)
-        if accumulation.halves:
-            raise RangeError("an unrolled unit must read planes or integers, not an image in a frame; fold it")
         planes = len(accumulation.scales)
-        is_bipolar = accumulation.shift == 1
+        is_bipolar = accumulation.shift == 1 or accumulation.halves
         factors = list(accumulation.scales) if is_bipolar else [1 << q for q in range(planes)]
         if accumulation.top_inverted:
             factors[-1] = -factors[-1]
@@ -101,10 +102,11 @@ class _Layer:
                 for column in range(op.weights.columns)
             ),
             terms=terms_of(op.weights),
-            scale=2 if is_bipolar else 1,
+            scale=1 if accumulation.halves or not is_bipolar else 2,
             offsets=-(sum(factors) if is_bipolar else 0) * op.weights.row_sums(),
             op=op,
-            n_inputs=op.weights.columns * planes,
+            n_inputs=op.weights.columns * planes + accumulation.halves,
+            is_bordered=accumulation.halves,
             output_bits=op.infer(source).element.bits,
         )
 
@@ -160,8 +162,17 @@ def _build(layer: _Layer, group_size: int, rows: Sequence[int]) -> Netlist:
         for vector, factor in terms.uses[row]:
             _add_use(builder, heap, sums[vector], factor, terms.carrier_shift)
         heap.add_multiple(total, -int(terms.total_factors[row]))
-        outputs += _outputs(builder, layer, heap, row)
+        outputs += _outputs(builder, layer, _doubled(layer, heap, row) if layer.is_bordered else heap, row)
     return builder.finish(outputs)
+
+
+def _doubled(layer: _Layer, heap: Heap, row: int) -> Heap:
+    """Twice a row's sum, and in a frame of nothing what brings the dot product to 0."""
+    doubled = Heap()
+    doubled.add(heap, 1)
+    sign = -1 if layer.terms.negated[row] else 1
+    doubled.add_multiple(Heap.of_bits([(0, Bit(layer.n_inputs - 1))]), -sign * int(layer.offsets[row]))
+    return doubled
 
 
 def _add_use(builder: NetlistBuilder, heap: Heap, leaf: Heap, factor: int, shift: int) -> None:
