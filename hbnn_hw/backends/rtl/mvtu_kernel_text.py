@@ -52,7 +52,8 @@ class _Printer:
         del name
         address = ", ".join(self.name(net, stage) for net in reversed(cell.inputs))
         for table, net in zip(cell.tables, cell.outputs, strict=True):
-            yield f"assign n{net} = table{len(cell.inputs)}({_table(table, len(cell.inputs))}, {{{address}}});"
+            content = _table(table, len(cell.inputs))
+            yield f"assign n{net} = table{len(cell.inputs)}({content}, {{{address}}});"
 
     def _carries(self, cell: CarryChain, stage: int, name: str) -> Iterator[str]:
         carry = self.name(cell.carry_in, stage)

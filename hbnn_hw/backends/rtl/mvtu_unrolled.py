@@ -144,7 +144,7 @@ class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         return m
 
     def _kernel(self, m: Module, lanes: Value, advance: Value) -> Value:
-        """Add the kernel in either form; return its results, ``KERNEL_STAGES - 1`` clocks behind the lanes."""
+        """Add the kernel in either form; return its results, ``KERNEL_STAGES - 1`` clocks later."""
         if self.kernel_name is not None:
             results = Signal(len(self.o.payload), name="results")
             m.submodules.kernel = Instance(

@@ -101,9 +101,10 @@ def _unknown(op: Op) -> str | None:
     """Tell what an operator is that has no RTL; None if it has."""
     if type(op) not in BUILDERS:
         return type(op).__name__
-    if isinstance(op, Mvtu) and op.weights.row_coefficients is not None:
+    is_unrolled = isinstance(op, Mvtu) and op.folding is not None and op.folding.unrolled
+    if isinstance(op, Mvtu) and op.weights.row_coefficients is not None and not is_unrolled:
         return "Mvtu with coefficients of its rows"
-    if isinstance(op, Mvtu) and op.groups > 1 and op.folding is not None and op.folding.unrolled:
+    if isinstance(op, Mvtu) and op.groups > 1 and is_unrolled:
         return f"Mvtu of {op.groups} groups, unrolled"
     return None
 

@@ -23,7 +23,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from hbnn_hw.backends.rtl.unrolled.heap import Heap
-from hbnn_hw.backends.rtl.unrolled.netlist import ONE, ZERO, Bit, Function, NetlistBuilder, Output
+from hbnn_hw.backends.rtl.unrolled.netlist import ZERO, Bit, Function, NetlistBuilder, Output
 
 PARITY = Function(Output.BIT, 0)
 TWOS = Function(Output.BIT, 1)
@@ -39,7 +39,13 @@ class Pending(IntEnum):
 
 
 MOVES: tuple[tuple[tuple[int, Pending], ...], ...] = (
-    ((2, Pending.NOTHING), (3, Pending.MAJORITY), (4, Pending.MAJORITY), (5, Pending.FLOOR), (6, Pending.FLOOR)),
+    (
+        (2, Pending.NOTHING),
+        (3, Pending.MAJORITY),
+        (4, Pending.MAJORITY),
+        (5, Pending.FLOOR),
+        (6, Pending.FLOOR),
+    ),
     (
         (0, Pending.NOTHING),
         (1, Pending.NOTHING),
@@ -119,9 +125,7 @@ FULL_ADDER: Move = (3, Pending.NOTHING)
 """Three bits of a column in one LUT with two outputs, with no carry chain."""
 
 
-def _continuation(
-    pending: Pending, height: int, upright: int, above: list[_Option], price: float
-) -> _Option:
+def _continuation(pending: Pending, height: int, upright: int, above: list[_Option], price: float) -> _Option:
     """Choose the best slot at a column for a chain that comes from below."""
     found = _Option(0.0, None) if pending is Pending.NOTHING else _DEAD
     for move in MOVES[pending]:

@@ -1,15 +1,15 @@
 """What ends a row: a comparison of its bit heap with a constant, or its sum as a number.
 
 A comparison needs carries only. A slot of the carry chain may then look at several columns at once: of the
-sum d of up to five bits (weights within the window), ``select`` tells d = 2**w - 1 and ``generate`` d >= 2**w,
-as long as d and the carry reach less than 2**(w + 1). The last window is a LUT with the carry as its sixth
+sum d of up to five bits (weights within the window of w columns), ``select`` tells d = 2**w - 1 and
+``generate`` d >= 2**w, as long as d and the carry reach less than 2**(w + 1). The last window is a LUT with the carry as its sixth
 input, which also gives the complement for nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from hbnn_hw.backends.rtl.unrolled.chains import (
     Compression,
@@ -114,7 +114,7 @@ def _columns(heights: _Heights, at: int, pending: bool) -> list[_Step]:
 def _course(heights: _Heights, carries: bool) -> _Course:
     """Find the fewest LUTs that consume a heap, by dynamic programming from the top column."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def best(at: int, pending: bool, carries: bool) -> _Course:
         if at == len(heights.bits):
             return _NO_COURSE if pending else _Course(0, ())

@@ -304,9 +304,7 @@ class NetlistBuilder:
         """Make a carry chain of (select, generate) slots; return its sums and its carry."""
         selects = tuple(select for select, _ in slots)
         generates = tuple(generate for _, generate in slots)
-        *sums, carry = self._drive(
-            len(slots) + 1, CARRY_LEVEL * len(slots), (carry_in, *selects, *generates)
-        )
+        *sums, carry = self._drive(len(slots) + 1, CARRY_LEVEL * len(slots), (carry_in, *selects, *generates))
         self._cells.append(CarryChain(carry_in, selects, generates, tuple(sums), carry))
         return tuple(sums), carry
 

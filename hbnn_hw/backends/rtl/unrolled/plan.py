@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.backends.rtl.unrolled.decisions import at_least, resolve
 from hbnn_hw.backends.rtl.unrolled.chains import PARITY, compress, unit_terms
+from hbnn_hw.backends.rtl.unrolled.decisions import at_least, resolve
 from hbnn_hw.backends.rtl.unrolled.heap import Heap, signed_digits
 from hbnn_hw.backends.rtl.unrolled.netlist import LUT_INPUTS, ZERO, Bit, Netlist, NetlistBuilder
 from hbnn_hw.backends.rtl.unrolled.sharing import SHARED_PRICE, group_rows, shared_sums
@@ -53,6 +53,7 @@ class LayerPlan:
     netlist: Netlist
     candidates: tuple[Candidate, ...]
 
+
 SAMPLE_ROWS = 24
 """Rows that the search builds with every structure; a larger layer is then built once."""
 
@@ -76,7 +77,7 @@ class _Layer:
     n_inputs, output_bits
         Bits of the whole input vector, and of an output element.
     is_bordered
-        Whether the last input bit tells that the vector lies in a frame of nothing; its other bits are 0 then.
+        Whether the last input bit tells that the vector lies in a frame of nothing, all other bits being 0.
     """
 
     elements: tuple[Heap, ...]

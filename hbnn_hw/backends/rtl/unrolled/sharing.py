@@ -36,7 +36,7 @@ def _tree(rows: Sequence[int]) -> Tree:
 
 
 def group_rows(vectors: NDArray[np.int8], size: int) -> list[Tree]:
-    """Put vectors (n, columns) into groups of up to ``size``: greedily, by the columns they have in common."""
+    """Put vectors (n, columns) into groups of up to ``size``, greedily by the columns they have in common."""
     present = (vectors != 0).astype(np.float32)
     overlap = present @ present.T
     np.fill_diagonal(overlap, -1)

@@ -1,7 +1,7 @@
 """A layer's rows as sums of few terms: recoding against a total that all rows share.
 
-With ``T = sum o[j] u[j]`` for inputs u and an offset o[j] per column, a row is ``sum (W[j] + o[j]) u[j] - T``.
-For weights ±1 and o = 1 the digits W + o are 0 and 2: half of the inputs leave the row. In general the
+With ``T = sum o[j] u[j]`` for inputs u and an offset o[j] per column, a row is
+``sum (W[j] + o[j]) u[j] - T``. For weights ±1 and o = 1 the digits W + o are 0 and 2: half of the inputs leave the row. In general the
 offsets are chosen to leave the fewest digits ±2**e (canonical signed digits), over the row or its negative.
 """
 
@@ -60,7 +60,8 @@ def naf_planes(values: NDArray[np.int64]) -> NDArray[np.int8]:
 
 def _digit_counts(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Count the digits of integers in canonical signed digits: the ones of ``3 v xor v``."""
-    return np.bitwise_count((3 * values) ^ values).astype(np.int64)
+    counts: NDArray[np.int64] = np.bitwise_count((3 * values) ^ values).astype(np.int64)
+    return counts
 
 
 def best_offsets(values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -70,10 +71,13 @@ def best_offsets(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     candidates = np.unique(np.abs(values))
     costs = np.stack(
-        [_digit_counts(values + offset).sum(axis=0) + _digit_counts(offset - values).sum(axis=0)
-         for offset in (0, *candidates.tolist())]
+        [
+            _digit_counts(values + offset).sum(axis=0) + _digit_counts(offset - values).sum(axis=0)
+            for offset in (0, *candidates.tolist())
+        ]
     )
-    return np.concatenate([[0], candidates])[costs.argmin(axis=0)]
+    best: NDArray[np.int64] = np.concatenate([[0], candidates])[costs.argmin(axis=0)]
+    return best
 
 
 def integer_terms(values: NDArray[np.int64]) -> Terms:
@@ -85,7 +89,8 @@ def integer_terms(values: NDArray[np.int64]) -> Terms:
     planes = naf_planes(np.where(negated[:, np.newaxis], -values, values) + total)
     populations = np.count_nonzero(planes, axis=(1, 2)) if len(planes) else np.zeros(0, dtype=np.int64)
     carrier = int(populations.argmax()) if total.any() and len(planes) else -1
-    vectors, carriers = [], []
+    vectors: list[NDArray[np.int8]] = []
+    carriers: list[bool] = []
     uses: list[list[tuple[int, int]]] = [[] for _ in range(rows)]
     for exponent, plane in enumerate(planes):
         for row in range(rows):
