@@ -16,12 +16,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hbnn_hw.folding import LUT_ROM_DEPTH
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import Mvtu, WidthConverter
 from hbnn_hw.streams import input_buffer_words, input_edge, sample_interval
 
 FOLDED_DEPTH = 5
 """Clocks from a step's issue to its output beat: operands, counts, contribution, accumulator, output."""
+
+BLOCK_ROM_STAGES = 1
+"""Clocks more where the weights come from block RAM, whose output is slow and gets a register."""
 
 UNROLLED_DEPTH = 3
 """Clocks from an input word to its output beat: input register, agreement sums, output."""
@@ -220,11 +224,17 @@ def _unit(graph: Graph, node: Node, after: _Unit) -> _Unit:
         return _Cutter(after, op.lanes_from // op.lanes_to)
     if not isinstance(op, Mvtu):
         return after
-    depth = UNROLLED_DEPTH if op.scheduled_folding.unrolled else FOLDED_DEPTH
-    unit: _Unit = _Pipeline(after, depth, _runs(op))
+    unit: _Unit = _Pipeline(after, matrix_depth(op), _runs(op))
     words = input_buffer_words(graph, node)
     latency = FIFO_LATENCY if words <= SHALLOW_WORDS else DEEP_FIFO_LATENCY
     return _Fifo(unit, words, latency) if words else unit
+
+
+def matrix_depth(op: Mvtu) -> int:
+    """Clocks from the last step of a row fold, or the vector of an unrolled unit, to its output beat."""
+    if op.scheduled_folding.unrolled:
+        return UNROLLED_DEPTH
+    return FOLDED_DEPTH + (BLOCK_ROM_STAGES if op.place_cycles() > LUT_ROM_DEPTH else 0)
 
 
 def arg_max_depth(lanes: int) -> int:

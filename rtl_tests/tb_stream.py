@@ -1,8 +1,8 @@
 """Simulator side: any unit with valid/ready streams; full rate, stalls, and a reset in mid-stream.
 
 The job's ``words`` and ``expected`` are lists by port name, or one list each for the ports ``i`` and ``o``.
-With ``interval`` and ``samples`` in the job, the last words of neighbouring samples must leave that many
-clocks apart once the pipeline is full.
+With ``samples`` and ``intervals``, clocks by port name, in the job, the last words of neighbouring samples
+must leave that many clocks apart once the pipeline is full.
 """
 
 from itertools import count, pairwise
@@ -54,8 +54,8 @@ async def run(dut, seed):
         await with_timeout(port_task, 50_000, "ns")
     for port, sink in sinks.items():
         check_words(port, sink.words, expected[port])
-        if seed is None and "interval" in task:
-            check_interval(port, sink.cycles, task["samples"], task["interval"])
+        if seed is None and port in task.get("intervals", {}):
+            check_interval(port, sink.cycles, task["samples"], task["intervals"][port])
     for port_task in sending:
         await port_task
 

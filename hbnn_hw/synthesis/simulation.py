@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.errors import ToolFailedError
+from hbnn_hw.synthesis.block_ram import BLOCK_RAMS, BlockRam
 from hbnn_hw.synthesis.flat_netlist import ONE, ZERO, Cell, FlatNetlist, flat_netlist
 from hbnn_hw.synthesis.lanes import ALL_LANES, Bits, Words, masks, n_words, pack, select, unpack
 from hbnn_hw.synthesis.levels import levels
@@ -90,6 +91,7 @@ class Simulation:
         words = n_words(lanes)
         self._flip_flops = FlipFlops([flip_flop(cell) for cell in netlist.cells if cell.kind in FLIP_FLOPS])
         self._memories = [MemoryState(memory, words) for memory in memories]
+        self._block_rams = [BlockRam(cell, words) for cell in netlist.cells if cell.kind in BLOCK_RAMS]
         self._values = np.zeros((next(netlist.new_nets), words), np.uint64)
         self._values[ONE] = ALL_LANES
         self._flip_flops.start(self._values)
@@ -121,7 +123,11 @@ class Simulation:
         """Let one rising clock edge pass."""
         self._settle()
         contents = [memory.next(self._values) for memory in self._memories]
+        read = [word for block in self._block_rams for word in block.next(self._values)]
         self._flip_flops.update(self._values, self._flip_flops.next(self._values))
+        for nets, bits in read:
+            self._values[list(nets)] = bits
+        self._values[ZERO] = 0  # outputs that are not connected are read as the constant
         for memory, content in zip(self._memories, contents, strict=True):
             memory.content = content
         self._settled = False
@@ -139,7 +145,7 @@ class Simulation:
 
 
 def _check_kinds(cells: Iterable[Cell]) -> None:
-    known = {*LOOKUPS, *MEMORIES, *FLIP_FLOPS}
+    known = {*LOOKUPS, *MEMORIES, *FLIP_FLOPS, *BLOCK_RAMS}
     for cell in cells:
         if cell.kind not in known:
             raise ToolFailedError(f"the netlist's cell '{cell.name}' must be a modelled one, not {cell.kind}")

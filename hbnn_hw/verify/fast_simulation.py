@@ -32,20 +32,10 @@ _PREFIX = "Vaccelerator"
 _LOG_LINES = 30
 
 _OPTIONS = (
-    "--cc",
-    "--exe",
-    "--build",
-    "--x-assign",
-    "unique",
-    "--x-initial",
-    "unique",
-    "--output-split",
-    "20000",
-    "-O3",
-    "-Wno-fatal",
-    "-Wno-WIDTH",
-    "--prefix",
-    _PREFIX,
+    *("--cc", "--exe", "--build", "-O3", "-Wno-fatal", "-Wno-WIDTH", "--prefix", _PREFIX),
+    *("--x-assign", "unique", "--x-initial", "unique"),
+    # Large networks make functions of megabytes, on which compilers spend minutes unless they are cut.
+    *("--output-split", "5000", "--output-split-cfuncs", "300"),
 )
 
 
@@ -133,7 +123,7 @@ class CompiledNetwork:
 
 def _run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
     environment = tool_environment(Simulator.VERILATOR)
-    environment["MAKEFLAGS"] = f"{environment.get('MAKEFLAGS', '')} OPT_FAST=-O2 OPT_GLOBAL=-O2".strip()
+    environment["MAKEFLAGS"] = f"{environment.get('MAKEFLAGS', '')} OPT_FAST=-O1 OPT_GLOBAL=-O2".strip()
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 

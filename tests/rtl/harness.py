@@ -14,6 +14,7 @@ from amaranth.sim import Simulator
 from hbnn_hw.backends.rtl.rom import concatenate
 from hbnn_hw.graph import Graph
 from hbnn_hw.streams import StreamEdge, input_edge, output_edge
+from hbnn_hw.types import Planes
 
 ENDLESS = 1 << 62
 """A number of words that is never reached."""
@@ -188,15 +189,23 @@ def samples_of(edge: StreamEdge, words: Sequence[int]) -> np.ndarray:
 
 def golden(graph: Graph, inputs: np.ndarray) -> np.ndarray:
     """Codes or integers (batch, n) that leave the accelerator, by the operators' plain meaning."""
-    data = dict(graph.trace(inputs))[graph.hardware_output].data
-    if data.ndim == 2:
-        return data.astype(np.int64)
-    return np.tensordot(data.astype(np.int64), 1 << np.arange(data.shape[1]), axes=(1, 0))
+    return edge_values(graph, inputs)[1]
+
+
+def edge_values(graph: Graph, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What enters the accelerator for a batch, in the order of its stream, and what leaves it: (batch, n)."""
+    values = dict(graph.trace(inputs))
+    leaving = values[graph.hardware_output].data.astype(np.int64)
+    if isinstance(graph.types[graph.hardware_output].element, Planes):
+        leaving = np.tensordot(leaving, 1 << np.arange(leaving.shape[1]), axes=(1, 0))
+    entering = values[graph.hardware_input].data.astype(np.int64)
+    return entering.reshape(len(inputs), -1), leaving.reshape(len(inputs), -1)
 
 
 def check_network(unit: Any, graph: Graph, inputs: np.ndarray, **options: Any) -> Run:
     """Run a graph's inputs through a unit and compare every output with golden."""
     source, sink = input_edge(graph), output_edge(graph)
-    run = drive(unit, words_of(source, inputs), len(inputs) * sink.beats, **options)
-    np.testing.assert_array_equal(samples_of(sink, run.outputs), golden(graph, inputs))
+    entering, leaving = edge_values(graph, inputs)
+    run = drive(unit, words_of(source, entering), len(inputs) * sink.beats, **options)
+    np.testing.assert_array_equal(samples_of(sink, run.outputs), leaving)
     return run

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
 from hbnn_hw.backends.rtl.deep_fifo import DeepFifo, queue
-from hbnn_hw.backends.rtl.popcount import count_bits, popcount
+from hbnn_hw.backends.rtl.popcount import PopcountStyle, count_bits, popcount
 from hbnn_hw.backends.rtl.rom import Rom, concatenate
 from hbnn_hw.backends.rtl.stream_buffers import SkidBuffer, StreamFifo
 from hbnn_hw.backends.rtl.threshold_unit import ThresholdUnit
@@ -166,7 +166,8 @@ def test_threshold_unit_counts_passed_levels(levels, bits):
 @pytest.mark.parametrize("scales", [(1,), (1, 2, 4), (5, 3)])
 @pytest.mark.parametrize("coefficients", [(1,), (4, 2, 1), (3, 5)])
 @pytest.mark.parametrize("masked", [False, True])
-def test_processing_element_accumulates_weighted_agreements(simd, scales, coefficients, masked):
+@pytest.mark.parametrize("style", PopcountStyle)
+def test_processing_element_accumulates_weighted_agreements(simd, scales, coefficients, masked, style):
     rng = np.random.default_rng(simd)
     n_steps, n_planes = 40, len(scales)
     weights, masks = rng.integers(0, 2, (2, n_steps, simd))
@@ -183,7 +184,7 @@ def test_processing_element_accumulates_weighted_agreements(simd, scales, coeffi
         if real[step]:
             total = (0 if starts[step] else total) + int(agree[step]) * coefficients[planes[step]]
         expected.append(total)
-    unit = XnorPopcountPe(simd, scales, coefficients, masked, accumulator_bits=max(expected).bit_length() + 1)
+    unit = XnorPopcountPe(simd, scales, coefficients, masked, max(expected).bit_length() + 1, style)
     found = run_element(unit, weights, masks, lanes, planes, real, starts, rng)
     assert found == expected
 

@@ -33,14 +33,14 @@ from hbnn_hw.types import Bordered, Integers, Planes, TensorType
 from tests.rtl.beats import beats_of, operation, random_mask, random_planes, random_values
 from tests.rtl.harness import drive, drive_ports
 
-SAMPLES = 4
+SAMPLES = 3
 
-MANY = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-"""Each example simulates a unit three times."""
+MANY = settings(max_examples=7, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+"""Each example simulates a unit twice."""
 
 
 def check(unit, op, sources, batches, depth, lanes=None):
-    """Hold a unit against ``compute``: at full rate with its interval, under stalls, and after a reset."""
+    """Hold a unit against ``compute``: at full rate with its interval, and under stalls after a reset."""
     lanes = lanes or [op.lanes_in] * len(sources) + [op.lanes_out]
     words, expected = operation(op, sources, batches, lanes)
     names = ["i"] if len(sources) == 1 else [f"i{at}" for at in range(len(sources))]
@@ -54,12 +54,8 @@ def check(unit, op, sources, batches, depth, lanes=None):
         read = max(full_rate[name].cycles[len(sent[name]) // len(batches[0]) - 1] for name in names)
         assert ends[0] - read == depth
     seed = len(expected)
-    stalled = drive_ports(unit(), sent, {"o": len(expected)}, stall_seed=seed)
+    stalled = drive_ports(unit(), sent, {"o": len(expected)}, stall_seed=seed, reset_after=1 + seed % 17)
     assert stalled["o"].words == expected
-    after_reset = drive_ports(
-        unit(), sent, {"o": len(expected)}, stall_seed=seed + 9, reset_after=1 + seed % 17
-    )
-    assert after_reset["o"].words == expected
 
 
 @st.composite
@@ -144,9 +140,8 @@ def test_every_reader_of_a_fork_gets_every_beat_in_its_own_time(readers, bordere
     full_rate = drive_ports(unit(), {"i": words}, counts)
     for name in counts:
         assert full_rate[name].words == words
-        assert np.subtract(full_rate[name].cycles, full_rate["i"].cycles).tolist() == [FORK_DEPTH] * len(
-            words
-        )
+        waited = np.subtract(full_rate[name].cycles, full_rate["i"].cycles)
+        assert waited.tolist() == [FORK_DEPTH] * len(words)
     everyone, last = {"i", *counts}, {f"o{readers - 1}"}
     for seed, stalling, reset_after in [(1, everyone, 0), (2, last, 0), (3, everyone, 7), (4, last, 12)]:
         run = drive_ports(
@@ -269,9 +264,7 @@ def test_every_class_can_win_and_equal_scores_give_the_first(classes, lanes):
 # --- regrouped beats
 
 
-@pytest.mark.parametrize(
-    ("lanes_from", "lanes_to"), [(1, 6), (6, 1), (2, 6), (6, 2), (3, 3), (12, 4), (1, 2)]
-)
+@pytest.mark.parametrize(("lanes_from", "lanes_to"), [(1, 6), (6, 2), (3, 3), (12, 6), (1, 2)])
 @pytest.mark.parametrize("bordered", [False, True])
 def test_regrouped_beats(lanes_from, lanes_to, bordered):
     rng = np.random.default_rng(lanes_from)
@@ -287,7 +280,7 @@ def test_regrouped_beats(lanes_from, lanes_to, bordered):
     assert set(np.diff(ends).tolist()) == {op.cycles(source)}
     if lanes_from < lanes_to:
         assert run.output_cycles[0] - run.input_cycles[lanes_to // lanes_from - 1] == CONVERTER_DEPTH
-    for seed, reset_after in [(1, 0), (2, 0), (3, 5), (4, 8)]:
+    for seed, reset_after in [(1, 0), (2, 5), (3, 8)]:
         assert drive(unit(), words, len(expected), seed, reset_after).outputs == expected
 
 
@@ -298,12 +291,5 @@ def test_a_beat_of_two_pixels_has_no_border_mark():
 
 
 def test_words_that_repeat_are_stored_once():
-    assert [
-        smallest_period(words) for words in ([5], [5, 5, 5], [1, 2, 1, 2], [1, 2, 1], [1, 1, 2, 1, 1, 2])
-    ] == [
-        1,
-        1,
-        2,
-        3,
-        3,
-    ]
+    words = {(5,): 1, (5, 5, 5): 1, (1, 2, 1, 2): 2, (1, 2, 1): 3, (1, 1, 2, 1, 1, 2): 3}
+    assert {each: smallest_period(each) for each in words} == words

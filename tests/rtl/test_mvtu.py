@@ -1,20 +1,29 @@
 """Matrix units by themselves: every kind of input, folding and output of the IR, exact in bits and cycles."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
+from amaranth.lib.wiring import Component
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hbnn_hw.backends.rtl.mvtu import build
+from hbnn_hw.backends.rtl.mvtu import FoldedMvtu, build
+from hbnn_hw.backends.rtl.rom import RomStyle
 from hbnn_hw.backends.rtl.step_words import StepWords
-from hbnn_hw.folding import Folding, divisors, legal_pe
+from hbnn_hw.folding import LUT_ROM_DEPTH, Folding, divisors, legal_pe
 from hbnn_hw.ops import Mvtu, Tensor
+from hbnn_hw.passes import FoldingRequest, lower
+from hbnn_hw.timing import FOLDED_DEPTH, matrix_depth
 from hbnn_hw.types import Bordered, Integers, Planes, TensorType
 from hbnn_hw.weights import WeightPlanes
 from hbnn_hw.xor_encoding import FlattenLayout, FlattenOrder, XorEncoding
+from tests.graphs import random_mlp
 from tests.rtl.beats import beats_of
 from tests.rtl.harness import drive
 from tests.rtl.mvtu_cases import Case, Maps
+from tests.rtl.test_networks import check as check_network
 
 TWO = Planes((1, 2))
 FRAME = Bordered(Planes((1,)))
@@ -70,16 +79,16 @@ def check(case: Case, batch: int = 3) -> None:
     check_unit(case.op(), case.inputs(batch), case.seed)
 
 
-def check_unit(op: Mvtu, inputs: Tensor, seed: int = 0) -> None:
+def check_unit(op: Mvtu, inputs: Tensor, seed: int = 0, make: Callable[..., Component] = build) -> None:
     """Compare with the operator's own arithmetic at full rate, under stalls and after a reset."""
     source = inputs.type
     words = beats_of(source, inputs.data, op.lanes_in)
     expected = beats_of(op.infer(source), op.compute(inputs), op.lanes_out)
-    run = drive(build(op, source), words, len(expected))
+    run = drive(make(op, source), words, len(expected))
     assert run.outputs == expected
     per_sample = len(expected) // len(inputs.data)
     assert set(np.diff(run.output_cycles[per_sample - 1 :: per_sample])) <= {op.cycles(source)}
-    run = drive(build(op, source), words, len(expected), stall_seed=seed, reset_after=3 + 5 * seed % 40)
+    run = drive(make(op, source), words, len(expected), stall_seed=seed, reset_after=3 + 5 * seed % 40)
     assert run.outputs == expected
 
 
@@ -97,6 +106,22 @@ def test_a_reset_at_any_time_starts_over(reset_after):
     expected = beats_of(op.infer(source), op.compute(inputs), op.lanes_out)
     run = drive(build(op, source), words, len(expected), reset_after=reset_after)
     assert run.outputs == expected
+
+
+@pytest.mark.parametrize("name", ["frame, raw", "groups with skipped words", "one place, one weight"])
+def test_weights_in_block_ram_come_a_clock_later(name):
+    case = CASES[name]
+    check_unit(case.op(), case.inputs(3), make=partial(FoldedMvtu, rom_style=RomStyle.BLOCK))
+
+
+def test_deep_weight_memories_keep_to_the_predicted_cycles():
+    graph = lower(random_mlp(4, [12, 12, 3]), FoldingRequest(pe=1, simd=1))
+    steps = [node.op.place_cycles() for node in graph.hardware_nodes if isinstance(node.op, Mvtu)]
+    assert [matrix_depth(node.op) for node in graph.hardware_nodes if isinstance(node.op, Mvtu)] == [
+        FOLDED_DEPTH + (n > LUT_ROM_DEPTH) for n in steps
+    ]
+    assert min(steps) < LUT_ROM_DEPTH < max(steps)
+    check_network(graph)
 
 
 ELEMENTS = [Planes((1,)), TWO, Planes((5, 3)), FRAME, WIDE_FRAME, BYTES, SIGNED, TINY, Integers(-128, 127)]

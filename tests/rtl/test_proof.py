@@ -6,6 +6,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hbnn_hw.backends.rtl.lut import Fabric
 from hbnn_hw.backends.rtl.popcount import PopcountStyle, count_bits
 from hbnn_hw.backends.rtl.threshold_unit import ThresholdUnit
 from hbnn_hw.backends.rtl.xnor_popcount_pe import agreement_counts
@@ -83,8 +84,9 @@ def test_one_forgotten_mask_bit_is_refuted():
     assert not proof.counterexample["mask"] >> 3 & 1
 
 
+@pytest.mark.parametrize("fabric", Fabric)
 @pytest.mark.parametrize(("bits", "levels"), [(1, 1), (4, 1), (3, 3)])
-def test_threshold_unit_equals_its_specification(bits, levels):
+def test_threshold_unit_equals_its_specification(bits, levels, fabric):
     width = levels * (bits + 1)
     fields = [f"constants[{(at + 1) * (bits + 1) - 1}:{at * (bits + 1)}]" for at in range(levels)]
     terms = " + ".join(f"32'((32'(agreement) >= 32'({field})) != constants[{width}])" for field in fields)
@@ -93,7 +95,7 @@ def test_threshold_unit_equals_its_specification(bits, levels):
     module gold(input [{bits - 1}:0] agreement, input [{width}:0] constants, output [{code}:0] code);
       assign code = {terms};
     endmodule"""
-    assert prove_equal(gold, component_verilog(ThresholdUnit(bits, levels), "gate")).equal
+    assert prove_equal(gold, component_verilog(ThresholdUnit(bits, levels), "gate", fabric)).equal
 
 
 def test_registers_and_broken_text_are_no_proof():

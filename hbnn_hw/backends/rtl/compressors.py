@@ -464,7 +464,56 @@ def compress_by(addends: Sequence[Addend], n_inputs: int, schedule: Schedule) ->
         _lut_stage(b, schedule.rows)
     width = max(1, sum(1 << addend.place for addend in addends).bit_length())
     outputs = _final_sum(b, width)
-    return Plan(n_inputs=n_inputs, cells=tuple(b.cells), outputs=outputs, depth=b.time(outputs))
+    cells = tuple(_live_cells(b.cells, outputs))
+    return Plan(n_inputs=n_inputs, cells=cells, outputs=outputs, depth=b.time(outputs))
+
+
+def _live_cells(cells: Sequence[Cell], outputs: Iterable[int]) -> list[Cell]:
+    """Drop what no output depends on: carries out of a place that the largest sum never reaches."""
+    live = set(outputs)
+    kept: list[Cell] = []
+    for cell in reversed(cells):
+        needed = _needed_part(cell, live)
+        if needed is not None:
+            kept.append(needed)
+            live |= _reads(needed)
+    return kept[::-1]
+
+
+def _needed_part(cell: Cell, live: set[int]) -> Cell | None:
+    """Cut a cell down to its live outputs; None if it has none."""
+    if isinstance(cell, Table):
+        return cell if cell.output in live else None
+    if isinstance(cell, Chain):
+        length = max((at for at, net in enumerate(cell.sums, start=1) if net in live), default=0)
+        parts = cell.propagate[:length], cell.generate[:length], cell.sums[:length]
+        propagate, generate, sums = parts
+        chain = Chain(carry_in=cell.carry_in, propagate=propagate, generate=generate, sums=sums)
+        return chain if length else None
+    low, high = cell.outputs
+    if {low, high} <= live:
+        return cell
+    if low in live:
+        return _narrowed(cell.inputs[:5], cell.table & ((1 << 32) - 1), low)
+    if high not in live:
+        return None
+    if cell.inputs[5] == ONE:
+        return _narrowed(cell.inputs[:5], cell.table >> 32, high)
+    return _narrowed(cell.inputs, cell.table, high)
+
+
+def _narrowed(inputs: tuple[int, ...], table: int, output: int) -> Table:
+    """Make a table without its trailing constant zeros."""
+    used = len(inputs)
+    while used > 1 and inputs[used - 1] == ZERO:
+        used -= 1
+    return Table(inputs=inputs[:used], table=table & ((1 << (1 << used)) - 1), output=output)
+
+
+def _reads(cell: Cell) -> set[int]:
+    if isinstance(cell, Chain):
+        return {cell.carry_in, *cell.propagate, *cell.generate}
+    return set(cell.inputs)
 
 
 SCHEDULES = tuple(

@@ -8,7 +8,7 @@ from itertools import product
 from operator import add
 
 import numpy as np
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Value, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -61,16 +61,30 @@ def decoded(bits: Value, present: Sequence[Value | int], scales: Sequence[int]) 
 def _sum_of_few(planes: Sequence[tuple[Value, Value | int, int]]) -> Value:
     """Look up the sum of planes (bit, present, scale)."""
     largest = sum(scale for *_, scale in planes)
-    shape = signed(largest.bit_length() + 1)
+    bits = largest.bit_length() + 1
     masked = [(scale, present) for _, present, scale in planes if not isinstance(present, int)]
-    inputs = Cat(*(bit for bit, *_ in planes), *(present for _, present in masked))
+    inputs = [*(bit for bit, *_ in planes), *(present for _, present in masked)]
     scales = [scale for *_, scale in planes]
-    table = []
+    totals = []
     for flags in product((0, 1), repeat=len(inputs)):
         ones, there = flags[::-1][: len(planes)], flags[::-1][len(planes) :] or (1,) * len(planes)
         total = sum(s * here * (2 * one - 1) for s, one, here in zip(scales, ones, there, strict=True))
-        table.append(Const(total, shape))
-    return Value.cast(Array(table)[inputs])
+        totals.append(total & ((1 << bits) - 1))
+    # Every bit of the sum is a table of its own, of one LUT.
+    return Cat(*(_look_up([total >> b & 1 for total in totals], inputs) for b in range(bits))).as_signed()
+
+
+def _look_up(table: Sequence[int], inputs: Sequence[Value]) -> Value:
+    """Return the bit of a table that the inputs choose, the first the least significant of its address."""
+    half = len(table) // 2
+    if len(set(table)) == 1:
+        return Const(table[0], 1)
+    low, high = table[:half], table[half:]
+    if low == high:
+        return _look_up(low, inputs[:-1])
+    if half == 1:
+        return inputs[-1] if high[0] else ~inputs[-1]
+    return Mux(inputs[-1], _look_up(high, inputs[:-1]), _look_up(low, inputs[:-1]))
 
 
 class BeatDecoder(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
@@ -78,7 +92,8 @@ class BeatDecoder(wiring.Component):  # type: ignore[misc]  # Amaranth ships no 
 
     Masks that differ from beat to beat come from a ROM. Beats outside the image are 0.
 
-    Latency ``timing.DECODE_DEPTH`` clocks, a beat per clock. Area: AREA
+    Latency ``timing.DECODE_DEPTH`` clocks, a beat per clock. Area: 35 LUT and 60 flip-flops for
+    planes of scales 4 and 1 in 8 lanes; 52 and 78 with a mask for 64 channels, its ROM included (Yosys, xc7).
 
     Parameters
     ----------
@@ -108,13 +123,13 @@ class BeatDecoder(wiring.Component):  # type: ignore[misc]  # Amaranth ships no 
         beat = flow.register(flow.beat, "beat")
         words = mask_words(self.planes.mask, self.lanes, n_planes)
         present = fields(flow.constants("masks", self.lanes * n_planes, words), [1] * self.lanes * n_planes)
-        numbers = Signal(len(self.o.payload))
+        numbers = []
         for lane in range(self.lanes):
             part = slice(lane * n_planes, (lane + 1) * n_planes)
-            number = numbers[lane * self.number_bits :][: self.number_bits]
-            m.d.comb += number.eq(decoded(beat[part], present[part], self.planes.scales))
-        inside = Mux(beat[-1], 0, numbers) if self.bordered else numbers
-        m.d.comb += flow.result.eq(flow.register(inside, "numbers_of_beat"))
+            number = decoded(beat[part], present[part], self.planes.scales)
+            inside = Mux(beat[-1], 0, number) if self.bordered else number
+            numbers.append(flow.register(inside, f"number{lane}", signed(self.number_bits)))
+        m.d.comb += flow.result.eq(Cat(*numbers))
         return m
 
 

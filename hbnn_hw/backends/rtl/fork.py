@@ -15,7 +15,8 @@ from hbnn_hw.types import TensorType
 class StreamFork(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
     """Every beat goes to all readers, each of which takes it in its own time.
 
-    A reader that has the beat already waits for the others. Latency 0, a beat per clock. Area: AREA
+    A reader that has the beat already waits for the others. Latency 0, a beat per clock. Area: 37
+    LUT and 35 flip-flops for 32 bits and 2 readers (Yosys, xc7).
 
     Parameters
     ----------

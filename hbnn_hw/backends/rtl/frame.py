@@ -50,8 +50,10 @@ class FrameAxis:
 class Frame(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
     """A beat of the framed image per clock, taken from the source inside and constant around it.
 
-    Latency 1 clock; throughput one beat of the framed image per clock, without a gap between images. Area:
-    the output register, a few LUTs per axis, and no multiplexer where the constant bits reset the register.
+    Latency 1 clock; throughput one beat of the framed image per clock, without a gap between images. The
+    frame above an image needs no input and is written ahead of it. Area of one pixel around 32 × 32 pixels
+    of 64 one-bit channels in 16 lanes: 55 LUT and 50 flip-flops; of 16 channels of 8-bit integers in
+    4 lanes: 87 LUT and 82 flip-flops.
 
     Parameters
     ----------

@@ -14,10 +14,6 @@ from hbnn_hw.types import Bordered, Element, Integers, Planes
 TABLE_PLANES = 6
 """Planes up to which a function of a code is a table: one LUT6 per bit."""
 
-RIPPLE_BITS = 8
-"""Bits up to which elements are compared by a chain of LUTs, two bits each, instead of a carry chain of
-one LUT a bit."""
-
 
 def lookup(code: Sequence[Value], words: Sequence[int], width: int) -> Value:
     """Return entry ``code`` (bit 0 first) of ``2 ** len(code)`` words as a tree of multiplexers."""
@@ -94,13 +90,3 @@ def order_key(m: Module, name: str, lane: Value, element: Element) -> Value:
 def rises_with_code(scales: Sequence[int]) -> bool:
     """Whether a larger code is always a larger value: each scale is more than all lower ones together."""
     return all(scale > sum(scales[:plane]) for plane, scale in enumerate(scales))
-
-
-def greater(left: Value, right: Value) -> Value:
-    """Whether a plain number is greater than another of the same width."""
-    if len(left) > RIPPLE_BITS:
-        return left > right
-    result: Value = Const(0, 1)
-    for a, b in zip(left, right, strict=True):
-        result = (a & ~b) | (~(a ^ b) & result)
-    return result

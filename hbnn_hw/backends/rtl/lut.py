@@ -156,9 +156,10 @@ def carry_chain(
     """
     sums = Signal(len(propagate), name=f"{name}_sums")
     if fabric is Fabric.XC7:
-        carry = carry_in
         for at in range(0, len(propagate), 4):
-            carry = _carry4(m, carry, at == 0, *(v[at : at + 4] for v in (propagate, generate, sums)))
+            p, g, out = (vector[at : at + 4] for vector in (propagate, generate, sums))
+            ends = at == 0, at + 4 >= len(propagate)
+            carry_in = _carry4(m, carry_in, p, g, out, ends, f"{name}_{at}")
         return sums
     carries = Signal(len(propagate), name=f"{name}_carries")
     m.d.comb += [
@@ -170,10 +171,21 @@ def carry_chain(
     return sums
 
 
-def _carry4(m: Module, carry: Value, first: bool, propagate: Value, generate: Value, sums: Value) -> Value:
-    """Add four places of a chain, or its last few; return the carry out of the fourth."""
-    zero, unused = Const(0, 1), Const(0, 4 - len(sums))
-    outputs, carries = Signal(4, name=f"{sums.value.name}_{sums.start}"), Signal(4)
+def _carry4(
+    m: Module,
+    carry: Value,
+    propagate: Value,
+    generate: Value,
+    sums: Value,
+    ends: tuple[bool, bool],
+    name: str,
+) -> Value:
+    """Add four places of a chain, or its last few; return the carry out of the fourth.
+
+    ``ends`` tells whether the places are the first and the last.
+    """
+    (first, last), zero, unused = ends, Const(0, 1), Const(0, 4 - len(sums))
+    outputs, carries = Signal(4, name=f"{name}_carry4_o"), Signal(4, name=f"{name}_carry4_co")
     m.submodules += Instance(
         "CARRY4",
         i_CI=zero if first else carry,
@@ -181,7 +193,7 @@ def _carry4(m: Module, carry: Value, first: bool, propagate: Value, generate: Va
         i_S=Cat(propagate, unused),
         i_DI=Cat(generate, unused),
         o_O=outputs,
-        o_CO=carries,
+        **({} if last else {"o_CO": carries}),
     )
     m.d.comb += sums.eq(outputs)
     return carries[3]

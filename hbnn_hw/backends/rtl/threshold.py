@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hbnn_hw.backends.rtl.decode import mask_words
 from hbnn_hw.backends.rtl.decoded_inputs import as_integers, with_decoders
-from hbnn_hw.backends.rtl.pipeline import Pipeline, fields
+from hbnn_hw.backends.rtl.pipeline import Pipeline, fields, numbers
 from hbnn_hw.backends.rtl.rom import concatenate
 from hbnn_hw.backends.rtl.threshold_unit import ThresholdUnit, passed_levels
 from hbnn_hw.ops import Threshold, Thresholds
@@ -36,13 +36,48 @@ def threshold_words(thresholds: Thresholds, source: Integers, lanes: int) -> lis
     ]
 
 
+def channel_code(
+    m: Module, x: Value, source: Integers, constants: Value | int, levels: int, name: str
+) -> Value:
+    """Count the thresholds that an element passes, combinationally.
+
+    Turning the top bit of two's complement keeps the order and leaves the plain number that the thresholds
+    are given for.
+
+    Parameters
+    ----------
+    m
+        Module that takes the logic.
+    x
+        Bits of the element.
+    source
+        Its range.
+    constants
+        Its channel's thresholds and inversion, as :func:`threshold_words` has them.
+    levels
+        Number of thresholds.
+    name
+        Name of the count's signal.
+    """
+    plain = Signal(source.bits, name=f"{name}_plain")
+    m.d.comb += plain.eq(x ^ (int(source.signed) << (source.bits - 1)))
+    if isinstance(constants, int):
+        *table, inverted = fields(constants, [source.bits + 1] * levels + [1])
+        return passed_levels(m, plain, table, inverted, name)
+    unit = m.submodules[f"{name}_levels"] = ThresholdUnit(source.bits, levels)
+    m.d.comb += [unit.agreement.eq(plain), unit.constants.eq(constants)]
+    return unit.code
+
+
 class ChannelThresholds(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
     """Count, for the lanes of a beat, the thresholds of their channels that they pass.
 
     The thresholds are a ROM of one word per beat of a pixel, or constants in logic where a pixel is one beat.
     Bits that a mask lacks are 0.
 
-    Latency ``timing.THRESHOLD_DEPTH`` clocks, a beat per clock. Area: AREA
+    Latency ``timing.THRESHOLD_DEPTH`` clocks, a beat per clock. Area for 3 levels on integers of 12
+    bits in 8 lanes: 85 LUT and 125 flip-flops for 8 channels; 378 and 290 for 64 channels, of which the ROM
+    has about 130 (Yosys, xc7).
 
     Parameters
     ----------
@@ -73,29 +108,14 @@ class ChannelThresholds(wiring.Component):  # type: ignore[misc]  # Amaranth shi
         constants = flow.constants("thresholds", lanes * self.constant_bits, words)
         masks = mask_words(thresholds.output.mask, lanes, thresholds.n_bits)
         present = flow.constants("masks", len(self.o.payload), masks)
+        elements = numbers(beat, self.element.bits, is_signed=False)
+        of_lanes = fields(constants, [self.constant_bits] * lanes)
         codes = [
-            self._code(m, lane, self._plain(m, lane, beat), constant)
-            for lane, constant in enumerate(fields(constants, [self.constant_bits] * lanes))
+            channel_code(m, x, self.element, of_lane, thresholds.levels, f"passed{lane}")
+            for lane, (x, of_lane) in enumerate(zip(elements, of_lanes, strict=True))
         ]
         m.d.comb += flow.result.eq(flow.register(Cat(*codes) & present, "codes"))
         return m
-
-    def _plain(self, m: Module, lane: int, beat: Value) -> Value:
-        """Turn the top bit of two's complement, which keeps the order and leaves a plain number."""
-        bits = self.element.bits
-        plain = Signal(bits, name=f"plain{lane}")
-        top = int(self.element.signed) << (bits - 1)
-        m.d.comb += plain.eq(beat[lane * bits : (lane + 1) * bits] ^ top)
-        return plain
-
-    def _code(self, m: Module, lane: int, plain: Value, constants: Value | int) -> Value:
-        levels = self.op.thresholds.levels
-        if isinstance(constants, int):
-            *table, inverted = fields(constants, [len(plain) + 1] * levels + [1])
-            return passed_levels(m, plain, table, inverted, f"passed{lane}")
-        unit = m.submodules[f"levels{lane}"] = ThresholdUnit(len(plain), levels)
-        m.d.comb += [unit.agreement.eq(plain), unit.constants.eq(constants)]
-        return unit.code
 
 
 def build(op: Threshold, source: TensorType) -> wiring.Component:

