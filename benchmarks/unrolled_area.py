@@ -1,9 +1,9 @@
 """Area of unrolled layers with thresholds, beside plain Verilog, da4ml and alkaid.
 
-Fixed random layers: ±1 weights on one-bit inputs (64 to 32, 256 to 64, 144 to 16), and HBNN weights on two-bit
-inputs with three thresholds (64 to 32; 70/20/10 % of the entries with 1/2/3 bits, plane weights 4, 2, 1). All
-designs go through one flow (``area_flow``): every netlist is simulated before it is counted. Peers give the
-three thresholds of an HBNN row as they are, ours makes the two-bit code of them.
+Fixed random layers: ±1 weights on one-bit inputs (64 to 32, 256 to 64, 144 to 16), and HBNN weights on
+two-bit inputs with three thresholds (64 to 32; 70/20/10 % of the entries with 1/2/3 bits, plane weights 4,
+2, 1). All designs go through one flow (``area_flow``): every netlist is simulated before it is counted.
+Peers give the three thresholds of an HBNN row as they are, ours makes the two-bit code of them.
 
 Prints a table, then one line of JSON: per layer our counts, the best peer's, and ``lut_ratio`` and
 ``site_ratio`` = ours / the best of the peers. ``--ours`` leaves the peers out, layer names as arguments

@@ -1,9 +1,9 @@
 """What ends a row: a comparison of its bit heap with a constant, or its sum as a number.
 
-A comparison needs carries only. A slot of the carry chain may then look at several columns at once, a window
-of w columns: of the sum d of up to five bits, ``select`` tells d = 2**w - 1 and ``generate`` d >= 2**w, as long
-as d and the carry reach less than 2**(w + 1). The last window is a LUT with the carry as its sixth input,
-which also gives the complement for nothing.
+A comparison needs carries only. A slot of the carry chain may then look at several columns at once, a
+window of w columns: of the sum d of up to five bits, ``select`` tells d = 2**w - 1 and ``generate`` d >=
+2**w, as long as d and the carry reach less than 2**(w + 1). The last window is a LUT with the carry as its
+sixth input, which also gives the complement for nothing.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """A layer's rows as sums of few terms: recoding against a total that all rows share.
 
-With ``T = sum o[j] u[j]`` for inputs u and an offset o[j] per column, a row is
-``sum (W[j] + o[j]) u[j] - T``. For weights ±1 and o = 1 the digits W + o are 0 and 2: half of the inputs leave
-the row. In general the offsets are chosen to leave the fewest digits ±2**e (canonical signed digits), over the
-row or its negative.
+With ``T = sum o[j] u[j]`` for inputs u and an offset o[j] per column, a row is ``sum (W[j] + o[j]) u[j] -
+T``. For weights ±1 and o = 1 the digits W + o are 0 and 2: half of the inputs leave the row. In general the
+offsets are chosen to leave the fewest digits ±2**e (canonical signed digits), over the row or its negative.
 """
 
 from __future__ import annotations
