@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 from area_flow import Design, Measured, computes, measure_all, table
@@ -34,11 +35,11 @@ ROWS, COLUMNS, FOLDING = 64, 640, Folding(16, 40)
 
 
 def random_matrix(n_out: int, n_tap: int) -> Bits:
-    """Draw rows of ``n_tap`` taps, as FleXOR does; uint8 (n_out, n_in)."""
+    """Draw different rows of ``n_tap`` taps; uint8 (n_out, n_in)."""
     rng = np.random.default_rng(100 * n_out + n_tap)
+    taps = rng.permutation(list(combinations(range(N_IN), n_tap)))[:n_out]
     matrix = np.zeros((n_out, N_IN), dtype=np.uint8)
-    for row in matrix:
-        row[rng.choice(N_IN, n_tap, replace=False)] = 1
+    np.put_along_axis(matrix, taps, 1, axis=1)
     return matrix
 
 

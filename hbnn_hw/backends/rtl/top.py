@@ -28,8 +28,10 @@ from hbnn_hw.backends.rtl import (
 )
 from hbnn_hw.backends.rtl.deep_fifo import queue
 from hbnn_hw.backends.rtl.identifiers import kernel_name
+from hbnn_hw.backends.rtl.lut import Fabric
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
-from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledMvtu
+from hbnn_hw.backends.rtl.mvtu_unrolled import KERNEL_STAGES, UnrolledMvtu
+from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
@@ -100,23 +102,22 @@ def _unknown(op: Op) -> str | None:
     """Tell what an operator is that has no RTL; None if it has."""
     if type(op) not in BUILDERS:
         return type(op).__name__
-    if isinstance(op, Mvtu) and op.weights.row_coefficients is not None:
+    is_unrolled = isinstance(op, Mvtu) and op.folding is not None and op.folding.unrolled
+    if isinstance(op, Mvtu) and op.weights.row_coefficients is not None and not is_unrolled:
         return "Mvtu with coefficients of its rows"
-    if isinstance(op, Mvtu) and op.groups > 1 and op.folding is not None and op.folding.unrolled:
+    if isinstance(op, Mvtu) and op.groups > 1 and is_unrolled:
         return f"Mvtu of {op.groups} groups, unrolled"
     return None
 
 
-def text_kernels(graph: Graph) -> dict[str, str]:
+def text_kernels(graph: Graph, fabric: Fabric = Fabric.GENERIC) -> dict[str, str]:
     """Verilog text of every unrolled layer's kernel, by node name."""
     texts = {}
     for node in graph.hardware_nodes:
         op, source = node.op, graph.source_type(node)
         if isinstance(op, Mvtu) and op.scheduled_folding.unrolled:
-            scales = op.input_planes(source).scales
-            texts[node.name] = kernel_text(
-                kernel_name(graph, node), op.weights, scales, op.agreement_bits(source)
-            )
+            netlist = plan_layer(op, source).netlist
+            texts[node.name] = kernel_text(kernel_name(graph, node), netlist, KERNEL_STAGES, fabric)
     return texts
 
 
