@@ -33,6 +33,7 @@ from hbnn_hw.synthesis import (
     check_stream,
     flat_netlist,
     longest_path,
+    packed_sites,
     to_bits,
 )
 
@@ -74,6 +75,8 @@ class Measured:
         The design's.
     counts
         Cells.
+    packed_sites
+        LUT6 sites as a slice can hold them: carry chains take their own; see :func:`packed_sites`.
     path
         Longest path: logic only, nothing is placed or routed.
     bits_checked
@@ -84,6 +87,7 @@ class Measured:
 
     name: str
     counts: CellCounts
+    packed_sites: int
     path: LongestPath
     bits_checked: int
     cpu_seconds: float
@@ -103,6 +107,7 @@ class Measured:
         return {
             "luts": self.luts,
             "sites": self.sites,
+            "packed_sites": self.packed_sites,
             "flip_flops": self.counts.flip_flops,
             "carry4": self.counts.carry4,
             "muxf": self.counts.muxf,
@@ -144,6 +149,7 @@ def measure(design: Design) -> Measured:
     return Measured(
         name=design.name,
         counts=count_module(mapped.modules, design.top),
+        packed_sites=packed_sites(netlist),
         path=longest_path(netlist),
         bits_checked=checked,
         cpu_seconds=mapped.cpu_seconds,
@@ -157,7 +163,20 @@ def measure_all(designs: Iterable[Design]) -> dict[str, Measured]:
 
 def table(measured: Iterable[Measured]) -> str:
     """Print what was measured, a design a line."""
-    header = ("LUT", "sites", "FF", "CARRY4", "MUXF", "INV", "BRAM36", "levels", "depth", "ps", "checked")
+    header = (
+        "LUT",
+        "sites",
+        "packed",
+        "FF",
+        "CARRY4",
+        "MUXF",
+        "INV",
+        "BRAM36",
+        "levels",
+        "depth",
+        "ps",
+        "checked",
+    )
     lines = [f"{'design':{NAME_WIDTH}}" + "".join(f"{title:>{WIDTH}}" for title in header)]
     for row in measured:
         cells = (*row.document().values(), row.bits_checked)

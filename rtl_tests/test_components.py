@@ -35,8 +35,7 @@ def test_width_converter(icarus, tmp_path, width_in, width_out):
     job.run(icarus, verilog, "converter", "tb_stream", tmp_path, {"words": words, "expected": expected})
 
 
-@pytest.mark.parametrize("folding", [Folding(2, 3), Folding(6, 9), Folding(1, 1)])
-@pytest.mark.parametrize("levels", [0, 1, 3])
+@pytest.mark.parametrize(("folding", "levels"), [(Folding(2, 3), 3), (Folding(6, 9), 0), (Folding(1, 1), 1)])
 def test_mvtu(icarus, tmp_path, folding, levels):
     rng = np.random.default_rng(levels)
     weights = random_weights(rng, 6, 9, (2, 1), shared_columns=folding.pe == 2, zero_bit=True)

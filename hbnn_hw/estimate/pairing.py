@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import combinations
 
 from hbnn_hw.estimate.matching import maximum_matching
@@ -43,18 +44,19 @@ def paired_sites(luts: Iterable[Nets]) -> int:
     return len(listed) - len(site_pairs(small))
 
 
-def site_pairs(luts: Sequence[Nets]) -> list[tuple[int, int]]:
-    """Pair LUTs of at most five inputs; returns their indices."""
-    neighbours = _candidates(luts)
+def site_pairs(luts: Sequence[Nets], apart: AbstractSet[int] = frozenset()) -> list[tuple[int, int]]:
+    """Pair LUTs of at most five inputs; returns their indices. No two of those in ``apart`` are paired."""
+    free = [at for at in range(len(luts)) if at not in apart]
+    neighbours = _candidates(luts, free)
     matching = maximum_matching(neighbours, _first_pairs(luts, neighbours))
     pairs = [(one, two) for one, two in matching.items() if one < two]
-    return pairs + _stranger_pairs(luts, [at for at in range(len(luts)) if at not in matching])
+    return pairs + _stranger_pairs(luts, [at for at in free if at not in matching])
 
 
-def _candidates(luts: Sequence[Nets]) -> list[list[int]]:
+def _candidates(luts: Sequence[Nets], free: Sequence[int]) -> list[list[int]]:
     """Partners of every LUT that fit one site with it, the most closely related first."""
     edges: list[set[int]] = [set() for _ in luts]
-    for one, two in (*_relatives(luts), *_strangers(luts)):
+    for one, two in (*_relatives(luts, free), *_strangers(luts, free)):
         edges[one].add(two)
         edges[two].add(one)
     return [
@@ -63,32 +65,37 @@ def _candidates(luts: Sequence[Nets]) -> list[list[int]]:
     ]
 
 
-def _relatives(luts: Sequence[Nets]) -> Iterator[tuple[int, int]]:
-    """Pairs that fit because they share nets: sizes a + b > 5 with a + b - 5 of them common."""
-    for narrow in range(1, PAIR_INPUTS + 1):
-        for wide in range(max(narrow, PAIR_INPUTS + 1 - narrow), PAIR_INPUTS + 1):
-            yield from _sharing(luts, wide, narrow, wide + narrow - PAIR_INPUTS)
+def _relatives(luts: Sequence[Nets], free: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Pairs of a LUT and a free one that fit because of common nets: a + b - 5 of sizes a + b > 5."""
+    sizes = range(1, PAIR_INPUTS + 1)
+    for size in sizes:
+        for other in sizes:
+            if size + other > PAIR_INPUTS:
+                yield from _sharing(luts, free, size, other)
 
 
-def _sharing(luts: Sequence[Nets], wide: int, narrow: int, common: int) -> Iterator[tuple[int, int]]:
-    """Pairs of LUTs of two sizes with at least ``common`` nets in common."""
+def _sharing(
+    luts: Sequence[Nets], free: Sequence[int], size: int, other_size: int
+) -> Iterator[tuple[int, int]]:
+    """Pairs of LUTs of two sizes, the second one free, that share enough nets to fit."""
+    common = size + other_size - PAIR_INPUTS
     holders: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for at, nets in enumerate(luts):
-        if len(nets) == narrow:
-            for part in combinations(sorted(nets), common):
+    for at in free:
+        if len(luts[at]) == other_size:
+            for part in combinations(sorted(luts[at]), common):
                 holders[part].append(at)
     for at, nets in enumerate(luts):
-        if len(nets) == wide:
+        if len(nets) == size:
             parts = (holders.get(part, []) for part in combinations(sorted(nets), common))
             found = {other for holder in parts for other in _window(holder, at, RELATIVES) if other != at}
             yield from ((at, other) for other in found)
 
 
-def _strangers(luts: Sequence[Nets]) -> Iterator[tuple[int, int]]:
-    """Pairs that fit whatever they read: at most five inputs in all."""
+def _strangers(luts: Sequence[Nets], free: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Pairs of a LUT and a free one that fit whatever they read: at most five inputs in all."""
     by_size: dict[int, list[int]] = defaultdict(list)
-    for at, nets in enumerate(luts):
-        by_size[len(nets)].append(at)
+    for at in free:
+        by_size[len(luts[at])].append(at)
     for at, nets in enumerate(luts):
         for size in range(PAIR_INPUTS - len(nets) + 1):
             yield from ((at, other) for other in _window(by_size[size], at, STRANGERS) if other != at)

@@ -4,6 +4,7 @@ from hbnn_hw.synthesis.check import Function, Values, check_function
 from hbnn_hw.synthesis.flat_netlist import Cell, FlatNetlist, flat_netlist
 from hbnn_hw.synthesis.lanes import Bits, to_bits, to_integers
 from hbnn_hw.synthesis.longest_path import LongestPath, longest_path
+from hbnn_hw.synthesis.packing import packed_sites
 from hbnn_hw.synthesis.simulation import Simulation
 from hbnn_hw.synthesis.stream_check import StreamPorts, check_stream
 
@@ -20,6 +21,7 @@ __all__ = [
     "check_stream",
     "flat_netlist",
     "longest_path",
+    "packed_sites",
     "to_bits",
     "to_integers",
 ]

@@ -126,9 +126,8 @@ def _compare(found: Bits, expected: Bits, came: NDArray[np.bool_], n_received: N
     wrong = np.flatnonzero(came & (words != found).any(axis=1))
     if len(wrong):
         first = int(wrong[0])
-        raise MismatchError(
-            f"word {n_received[first]} of run {first} must be {_text(words[first])}, not {_text(found[first])}"
-        )
+        right, got = _text(words[first]), _text(found[first])
+        raise MismatchError(f"word {n_received[first]} of run {first} must be {right}, not {got}")
 
 
 def _text(bits: Bits) -> str:

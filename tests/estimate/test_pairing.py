@@ -9,15 +9,15 @@ from hbnn_hw.estimate.matching import maximum_matching
 from hbnn_hw.estimate.pairing import paired_sites, site_pairs
 
 
-def fewest_sites(luts):
-    """Maximum matching by trying everything."""
+def fewest_sites(luts, apart=frozenset()):
+    """Maximum matching by trying everything; ``apart`` holds LUTs no two of which may share a site."""
     if not luts:
         return 0
     first, rest = luts[0], luts[1:]
-    best = 1 + fewest_sites(rest)
+    best = 1 + fewest_sites(rest, apart)
     for at, other in enumerate(rest):
-        if len(first | other) <= 5:
-            best = min(best, 1 + fewest_sites(rest[:at] + rest[at + 1 :]))
+        if len(first | other) <= 5 and not {id(first), id(other)} <= apart:
+            best = min(best, 1 + fewest_sites(rest[:at] + rest[at + 1 :], apart))
     return best
 
 
@@ -29,6 +29,16 @@ def test_no_pairing_needs_fewer_sites(seed):
         frozenset(rng.choice(nets, rng.integers(1, min(nets, 7)), replace=False).tolist()) for _ in range(10)
     ]
     assert paired_sites(luts) == fewest_sites(luts)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_luts_that_must_stay_apart_pair_with_the_others_alone(seed):
+    rng = np.random.default_rng(seed)
+    luts = [frozenset(rng.choice(7, rng.integers(1, 6), replace=False).tolist()) for _ in range(10)]
+    apart = set(rng.permutation(10)[: rng.integers(1, 10)].tolist())
+    pairs = site_pairs(luts, apart)
+    assert not any({one, two} <= apart for one, two in pairs)
+    assert len(luts) - len(pairs) == fewest_sites(luts, {id(luts[at]) for at in apart})
 
 
 def test_pairs_of_a_large_design_are_legal_and_disjoint():

@@ -1,7 +1,7 @@
 """RTL back end: Amaranth components, one file per operator and part, and Verilog out of them.
 
 Every component is documented with its latency, throughput and area. The rooms named after operators
-(``mvtu``, ``width_converter``, ``encode_bit_planes``) have a ``build(op, source)`` that makes the operator's
+(``mvtu``, ``width_converter``, ``add`` and so on) have a ``build(op, *sources)`` that makes the operator's
 unit.
 """
 

@@ -116,7 +116,7 @@ def emit(graph: Graph, target: Target) -> dict[str, str]:
     parts = [
         render("rtl/header.v.j2", values),
         to_verilog(Accelerator(graph), top, fabric=Fabric.of_target(target)),
-        *text_kernels(graph).values(),
+        *text_kernels(graph, Fabric.of_target(target)).values(),
     ]
     return {
         f"{top}.v": with_models("\n".join(parts)),

@@ -93,8 +93,8 @@ class StreamRescaler(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
     and output registers of a DSP block.
 
     Latency ``timing.RESCALE_DEPTH`` clocks, a beat per clock. Area for 64 channels of 12 bits,
-    multipliers of 16 bits and 4 lanes: 4 DSP, 195 LUT and 329 flip-flops for one piece; 4 DSP, 569 LUT and
-    575 flip-flops for two, of which the ROM has about 140 and 330 (Yosys, xc7).
+    multipliers of 16 bits and 4 lanes: 4 DSP, 195 LUT and 285 flip-flops for one piece; 4 DSP, 569 LUT and
+    527 flip-flops for two, of which the ROM has about 140 and 330 (Yosys, xc7).
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count, takewhile
 
 from amaranth.hdl import Module, unsigned
 from amaranth.lib import stream, wiring
@@ -27,8 +28,10 @@ from hbnn_hw.backends.rtl import (
 )
 from hbnn_hw.backends.rtl.deep_fifo import queue
 from hbnn_hw.backends.rtl.identifiers import kernel_name
+from hbnn_hw.backends.rtl.lut import Fabric
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
-from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledMvtu
+from hbnn_hw.backends.rtl.mvtu_unrolled import KERNEL_STAGES, UnrolledMvtu
+from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
@@ -99,23 +102,22 @@ def _unknown(op: Op) -> str | None:
     """Tell what an operator is that has no RTL; None if it has."""
     if type(op) not in BUILDERS:
         return type(op).__name__
-    if isinstance(op, Mvtu) and op.weights.row_coefficients is not None:
+    is_unrolled = isinstance(op, Mvtu) and op.folding is not None and op.folding.unrolled
+    if isinstance(op, Mvtu) and op.weights.row_coefficients is not None and not is_unrolled:
         return "Mvtu with coefficients of its rows"
-    if isinstance(op, Mvtu) and op.groups > 1 and op.folding is not None and op.folding.unrolled:
+    if isinstance(op, Mvtu) and op.groups > 1 and is_unrolled:
         return f"Mvtu of {op.groups} groups, unrolled"
     return None
 
 
-def text_kernels(graph: Graph) -> dict[str, str]:
+def text_kernels(graph: Graph, fabric: Fabric = Fabric.GENERIC) -> dict[str, str]:
     """Verilog text of every unrolled layer's kernel, by node name."""
     texts = {}
     for node in graph.hardware_nodes:
         op, source = node.op, graph.source_type(node)
         if isinstance(op, Mvtu) and op.scheduled_folding.unrolled:
-            scales = op.input_planes(source).scales
-            texts[node.name] = kernel_text(
-                kernel_name(graph, node), op.weights, scales, op.agreement_bits(source)
-            )
+            netlist = plan_layer(op, source).netlist
+            texts[node.name] = kernel_text(kernel_name(graph, node), netlist, KERNEL_STAGES, fabric)
     return texts
 
 
@@ -161,38 +163,26 @@ class Units:
         self.units = {node.name: build_unit(graph, node, text) for node in graph.hardware_nodes}
         self.queues: dict[str, wiring.Component] = {}
         self.streams: list[tuple[stream.Interface, stream.Interface]] = []
-        self._free = {node.name: iter(self._ports(node.name, "o")) for node in graph.hardware_nodes}
-        entry, words = graph.producer(graph.hardware_input), queue_words(graph)
+        outputs = {name: iter(_ports(unit, "o")) for name, unit in self.units.items()}
+        words = queue_words(graph)
         for node in graph.hardware_nodes:
-            inputs = self._ports(node.name, "i")
-            for position, (name, port) in enumerate(zip(node.inputs, inputs, strict=True)):
-                place = f"{node.name}_fifo{position if len(inputs) > 1 else ''}"
-                end = self._behind_queue(place, words[node.name, position], port)
+            for position, name in enumerate(node.inputs):
+                end = self._entrance(node, position, words[node.name, position])
                 source = graph.producer(name)
-                if source == entry:
-                    self.input = end
+                if source in outputs:
+                    self.streams.append((next(outputs[source]), end))
                 else:
-                    self.streams.append((next(self._free[source]), end))
-        self.output = next(self._free[graph.hardware_output])
+                    self.input = end
+        self.output = next(outputs[graph.hardware_output])
 
-    def _ports(self, name: str, side: str) -> list[stream.Interface]:
-        """Streams of a unit: ``i``, or ``i0``, ``i1`` and so on."""
-        unit = self.units[name]
-        names = (
-            [side]
-            if side in unit.signature.members
-            else sorted(
-                (port for port in unit.signature.members if port[0] == side and port[1:].isdigit()),
-                key=lambda port: int(port[1:]),
-            )
-        )
-        return [getattr(unit, port) for port in names]
-
-    def _behind_queue(self, name: str, words: int, port: stream.Interface) -> stream.Interface:
-        """Return where a stream enters: the port, or the queue in front of it."""
+    def _entrance(self, node: Node, position: int, words: int) -> stream.Interface:
+        """Return where a stream enters: the unit's port, or the queue in front of it."""
+        ports = _ports(self.units[node.name], "i")
+        port = ports[position]
         if not words:
             return port
-        self.queues[name] = fifo = queue(len(port.payload), words)
+        fifo = queue(len(port.payload), words)
+        self.queues[f"{node.name}_fifo{position if len(ports) > 1 else ''}"] = fifo
         self.streams.append((fifo.o, port))
         return fifo.i
 
@@ -202,6 +192,13 @@ class Units:
             m.submodules[name] = unit
         for before, after in self.streams:
             wiring.connect(m, before, after)
+
+
+def _ports(unit: wiring.Component, side: str) -> list[stream.Interface]:
+    """Streams of a unit on one side: ``i``, or ``i0``, ``i1`` and so on."""
+    members = unit.signature.members
+    names = [side] if side in members else takewhile(members.__contains__, (f"{side}{n}" for n in count()))
+    return [getattr(unit, name) for name in names]
 
 
 class Network(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
