@@ -3,9 +3,9 @@
 - ``xnor_<n>``: agreements of n bits with n weights from a port.
 - ``constant_<n>``: the same with random constant weights.
 
-Every design goes through :mod:`area_flow`: its netlist is simulated, then counted. Levels are the most on any
-path of the netlist, a carry chain being one. Compressors may take as many as the adder tree of the same run
-has; the script fails where they take more. The last line printed is a JSON object.
+Every design goes through :mod:`area_flow`: its netlist is simulated, then counted. Levels are those of the
+slowest path, depth the most on any path. Compressors may take as many of either as the adder tree of the same
+run; the script fails where they take more. The last line printed is a JSON object.
 """
 
 from __future__ import annotations
@@ -92,10 +92,12 @@ def figures(n: int, constant: bool, measured: dict[str, Measured]) -> dict[str, 
     return {
         "lut_per_bit": round(ours.luts / n, 4),
         "site_per_bit": round(ours.sites / n, 4),
-        "levels": ours.path.depth,
+        "levels": ours.path.levels,
+        "depth": ours.path.depth,
         "tree_lut_per_bit": round(tree.luts / n, 4),
         "tree_site_per_bit": round(tree.sites / n, 4),
-        "tree_levels": tree.path.depth,
+        "tree_levels": tree.path.levels,
+        "tree_depth": tree.path.depth,
     }
 
 
@@ -109,7 +111,11 @@ def main() -> None:
     document = {
         f"{'constant' if constant else 'xnor'}_{n}": figures(n, constant, measured) for n, constant in sizes
     }
-    deeper = [name for name, found in document.items() if found["levels"] > found["tree_levels"]]
+    deeper = [
+        name
+        for name, found in document.items()
+        if found["levels"] > found["tree_levels"] or found["depth"] > found["tree_depth"]
+    ]
     print(json.dumps(document))
     if deeper:
         sys.exit(f"compressors must not be deeper than adder trees: {', '.join(deeper)}")

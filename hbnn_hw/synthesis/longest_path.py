@@ -127,7 +127,8 @@ def _arcs(netlist: FlatNetlist, delays: Mapping[str, CellDelays]) -> dict[int, l
         for (source, output), delay in timed.arcs.items():
             for net in _nets(cell, output):
                 arcs[net] += [_Arc(cell, read, delay) for read in _nets(cell, source)]
-    return arcs
+    # A cell whose inputs are all constant drives a constant: nothing arrives there.
+    return {net: found for net, found in arcs.items() if found}
 
 
 def _ends(netlist: FlatNetlist, delays: Mapping[str, CellDelays]) -> Iterator[tuple[int, int]]:

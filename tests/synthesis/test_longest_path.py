@@ -81,6 +81,14 @@ def test_a_loop_and_unknown_cells():
     assert (path.delay_ps, path.levels, path.cells, path.untimed) == (0, 0, (), ("XADC",))
 
 
+def test_nothing_arrives_through_cells_with_constant_inputs():
+    ports = {"o": {"direction": "output", "bits": [5]}}
+    cells = {"a": cell("LUT1", I0="1", O=4), "b": cell("LUT1", I0=4, O=5)}
+    path = longest_path(flat_netlist({"top": {"ports": ports, "cells": cells}}, "top"))
+    assert path.levels == 1
+    assert path.cells == ("b (LUT1)",)
+
+
 POPCOUNT = """
 module top(input [63:0] a, input [63:0] b, output reg [6:0] y);
   integer i;
