@@ -50,6 +50,14 @@ class SimulatorChoice(Enum):
     VERILATOR = "verilator"
 
 
+class BenchChoice(Enum):
+    """What drives the simulated streams."""
+
+    AUTO = "auto"
+    COMPILED = "compiled"
+    COCOTB = "cocotb"
+
+
 class SynthesisChoice(Enum):
     """What synthesis maps to."""
 
@@ -226,25 +234,27 @@ def simulate(
         SimulatorChoice.AUTO
     ),
     seed: Annotated[int, typer.Option(help="Seed of the random stalls.")] = 0,
+    bench: Annotated[
+        BenchChoice, typer.Option(help="Compiled C++ where Verilator is used, or cocotb in Python.")
+    ] = BenchChoice.AUTO,
     waves: Annotated[bool, typer.Option(help="Keep a waveform below DIR/waves.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate the exported RTL with cocotb, at full rate and under random stalls, against golden."""
+    """Simulate the exported RTL at full rate and under random stalls, against golden."""
     from hbnn_hw.exported import add_results, open_export
-    from hbnn_hw.verify.cosim import run_cosim
+    from hbnn_hw.verify.simulation import Bench, choose_bench, run_simulation
     from hbnn_hw.verify.simulators import ICARUS_IMAGES, Simulator, choose_simulator
     from hbnn_hw.verify.vectors import load_vectors
 
     exported = open_export(folder)
     chosen = choose_simulator(None if simulator is SimulatorChoice.AUTO else simulator.value)
+    driver = choose_bench(None if bench is BenchChoice.AUTO else Bench(bench.value), chosen)
     vectors = load_vectors(folder).n_images
     images = min(images or (ICARUS_IMAGES if chosen is Simulator.ICARUS else vectors), vectors)
-    results = []
-    for stall_seed, how in ((None, "at full rate"), (seed, "under random stalls")):
-        _say(f"simulating {images} images {how} with {chosen.value}")
-        results.append(
-            run_cosim(folder, simulator=chosen, max_images=images, stall_seed=stall_seed, waves=waves)
-        )
+    _say(f"simulating {images} images at full rate and under random stalls with {chosen.value}")
+    results = run_simulation(
+        folder, simulator=chosen, bench=driver, max_images=images, stall_seeds=(None, seed), waves=waves
+    )
     add_results(exported, results)
     _report_results(results, as_json)
 

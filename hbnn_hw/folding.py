@@ -28,6 +28,9 @@ from hbnn_hw.errors import FoldingError
 from hbnn_hw.planes import Bits
 from hbnn_hw.weights import WeightPlanes
 
+LUT_ROM_DEPTH = 128
+"""Deepest weight memory that goes to LUTs; deeper ones go to block RAM. Source: FINN-R, embedded weights."""
+
 
 @dataclass(frozen=True, slots=True)
 class Folding:

@@ -187,6 +187,6 @@ def _fill_words(graph: Graph, node: Node, op: SlidingWindow) -> int:
     readers = (reader for reader, _ in graph.readers(node))
     of_readers = (reader.hardware.cycles(*graph.input_types(reader)) for reader in readers)
     busy = max([op.cycles(source), *of_readers])
-    words = op.spans[0] * op.row_beats(source)
+    words = max(op.spans[0], op.stride[0]) * op.row_beats(source)
     waits = busy + interval * op.spans[0] // source.shape[0] <= interval
     return min(words, SHIFT_REGISTER_WORDS) if waits else words

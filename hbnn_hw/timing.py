@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hbnn_hw.folding import LUT_ROM_DEPTH
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import Mvtu, WidthConverter
 from hbnn_hw.streams import input_buffer_words, input_edge, sample_interval
@@ -23,14 +24,41 @@ from hbnn_hw.streams import input_buffer_words, input_edge, sample_interval
 FOLDED_DEPTH = 5
 """Clocks from a step's issue to its output beat: operands, counts, contribution, accumulator, output."""
 
+BLOCK_ROM_STAGES = 1
+"""Clocks more where the weights come from block RAM, whose output is slow and gets a register."""
+
 UNROLLED_DEPTH = 3
 """Clocks from an input word to its output beat: input register, agreement sums, output."""
+
+ADD_DEPTH = 1
+"""Clocks from a beat of the terms to that of their sums."""
+
+CONCAT_DEPTH = 1
+"""Clocks from a beat of an input to the same beat of the result."""
+
+FORK_DEPTH = 0
+"""Clocks from a beat to its offer to all readers."""
+
+DECODE_DEPTH = 2
+"""Clocks from planes to their numbers: operands, sums."""
+
+THRESHOLD_DEPTH = 2
+"""Clocks from integers to their codes: operands, comparisons."""
+
+RESCALE_DEPTH = 4
+"""Clocks from integers to those of another scale: operands, constants, product, sum."""
 
 CONVERTER_DEPTH = 1
 """Clocks from the last input word that a regrouped word needs to that word."""
 
-FIFO_DEPTH = 1
-"""Clocks from a word's entry to its offer at the output of an empty FIFO."""
+SHALLOW_WORDS = 64
+"""Words of the deepest queue in distributed RAM, which is read in the same clock (RAM64X1D, UG474)."""
+
+FIFO_LATENCY = 1
+"""Clocks from a word's entry to its offer at the output of an empty queue in distributed RAM."""
+
+DEEP_FIFO_LATENCY = 2
+"""The same of a deeper queue, whose memory is read synchronously."""
 
 
 class _Unit(ABC):
@@ -61,19 +89,20 @@ class _Sink(_Unit):
 
 @dataclass(slots=True)
 class _Collector(_Unit):
-    """Narrow to wide: the first part of a word may be taken in the cycle in which the last word leaves."""
+    """Narrow to wide: the last part of a word waits until the word before it has left; no other part does."""
 
     after: _Unit
     ratio: int
     count: int = 0
     taken: int = -1
-    left: int = 0
+    left: int = -1
 
     def push(self, offered: int) -> int:
-        self.taken = max(offered, self.taken + 1, self.left)
+        self.taken = max(offered, self.taken + 1)
         self.count += 1
         if self.count == self.ratio:
             self.count = 0
+            self.taken = max(self.taken, self.left + 1)
             self.left = self.after.push(self.taken + CONVERTER_DEPTH)
         return self.taken
 
@@ -83,17 +112,23 @@ class _Collector(_Unit):
 
 @dataclass(slots=True)
 class _Cutter(_Unit):
-    """Wide to narrow: the next word may be taken in the cycle in which the last part leaves."""
+    """Wide to narrow: the next word may be taken in the cycle in which a skid buffer takes the last part.
+
+    That is as soon as the part before has left the skid buffer, and the part itself leaves in the same cycle
+    if it can.
+    """
 
     after: _Unit
     ratio: int
-    left: int = 0
+    moved: int = 0
+    left: int = -1
 
     def push(self, offered: int) -> int:
-        taken = max(offered, self.left)
-        self.left = taken + CONVERTER_DEPTH - 1
+        taken = max(offered, self.moved)
+        self.moved = taken + CONVERTER_DEPTH - 1
         for _ in range(self.ratio):
-            self.left = self.after.push(self.left + 1)
+            self.moved = max(self.moved, self.left) + 1
+            self.left = self.after.push(self.moved)
         return taken
 
     def finish(self) -> None:
@@ -106,6 +141,7 @@ class _Fifo(_Unit):
 
     after: _Unit
     depth: int
+    latency: int
     taken: int = -1
     left: deque[int] = field(default_factory=deque)
 
@@ -114,7 +150,7 @@ class _Fifo(_Unit):
         if len(self.left) == self.depth:
             self.taken = max(self.taken, self.left.popleft() + 1)
         previous = self.left[-1] if self.left else -1
-        self.left.append(self.after.push(max(self.taken + FIFO_DEPTH, previous + 1)))
+        self.left.append(self.after.push(max(self.taken + self.latency, previous + 1)))
         return self.taken
 
     def finish(self) -> None:
@@ -188,10 +224,22 @@ def _unit(graph: Graph, node: Node, after: _Unit) -> _Unit:
         return _Cutter(after, op.lanes_from // op.lanes_to)
     if not isinstance(op, Mvtu):
         return after
-    depth = UNROLLED_DEPTH if op.scheduled_folding.unrolled else FOLDED_DEPTH
-    unit: _Unit = _Pipeline(after, depth, _runs(op))
+    unit: _Unit = _Pipeline(after, matrix_depth(op), _runs(op))
     words = input_buffer_words(graph, node)
-    return _Fifo(unit, words) if words else unit
+    latency = FIFO_LATENCY if words <= SHALLOW_WORDS else DEEP_FIFO_LATENCY
+    return _Fifo(unit, words, latency) if words else unit
+
+
+def matrix_depth(op: Mvtu) -> int:
+    """Clocks from the last step of a row fold, or the vector of an unrolled unit, to its output beat."""
+    if op.scheduled_folding.unrolled:
+        return UNROLLED_DEPTH
+    return FOLDED_DEPTH + (BLOCK_ROM_STAGES if op.place_cycles() > LUT_ROM_DEPTH else 0)
+
+
+def arg_max_depth(lanes: int) -> int:
+    """Clocks from the last scores to the class: operands, keys, the rounds among the lanes, the best."""
+    return 3 + (lanes - 1).bit_length()
 
 
 @dataclass(frozen=True, slots=True)

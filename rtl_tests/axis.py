@@ -46,11 +46,13 @@ class StreamSource:
 
 
 class StreamSink:
-    """Take words; check that a refused word holds."""
+    """Take words and note the cycle of each; check that a refused word holds."""
 
     def __init__(self, clock, valid, ready, payload, pattern):
         self.clock, self.valid, self.ready, self.payload, self.pattern = clock, valid, ready, payload, pattern
         self.words: list[int] = []
+        self.cycles: list[int] = []
+        self.cycle = 0
 
     async def receive(self, count):
         held = None
@@ -63,5 +65,7 @@ class StreamSink:
             held = shown if not go else None
             if go and shown is not None:
                 self.words.append(shown)
+                self.cycles.append(self.cycle)
+            self.cycle += 1
             await FallingEdge(self.clock)
         self.ready.value = 0

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hbnn_hw.backends.rtl.lut import Fabric, with_models
 from hbnn_hw.backends.rtl.mvtu import FoldedMvtu
 from hbnn_hw.backends.rtl.rom import concatenate
 from hbnn_hw.backends.rtl.verilog import to_verilog
@@ -34,8 +35,7 @@ def test_width_converter(icarus, tmp_path, width_in, width_out):
     job.run(icarus, verilog, "converter", "tb_stream", tmp_path, {"words": words, "expected": expected})
 
 
-@pytest.mark.parametrize("folding", [Folding(2, 3), Folding(6, 9), Folding(1, 1)])
-@pytest.mark.parametrize("levels", [0, 1, 3])
+@pytest.mark.parametrize(("folding", "levels"), [(Folding(2, 3), 3), (Folding(6, 9), 0), (Folding(1, 1), 1)])
 def test_mvtu(icarus, tmp_path, folding, levels):
     rng = np.random.default_rng(levels)
     weights = random_weights(rng, 6, 9, (2, 1), shared_columns=folding.pe == 2, zero_bit=True)
@@ -66,7 +66,8 @@ def output_words(op, source, outputs) -> list[int]:
     return [concatenate([(value, width) for value in row]) for row in rows]
 
 
-def test_xnor_popcount_pe(icarus, tmp_path):
+@pytest.mark.parametrize("fabric", Fabric)
+def test_xnor_popcount_pe(icarus, tmp_path, fabric):
     rng = np.random.default_rng(0)
     simd, scales, coefficients, n_steps = 7, (1, 2), (4, 1), 60
     weights, masks = rng.integers(0, 2, (2, n_steps, simd))
@@ -89,7 +90,8 @@ def test_xnor_popcount_pe(icarus, tmp_path):
         "restart": starts.astype(int).tolist(),
         "expected": expected,
     }
-    job.run(icarus, to_verilog(element, "element"), "element", "tb_xnor_popcount_pe", tmp_path, steps)
+    verilog = with_models(to_verilog(element, "element", fabric=fabric))
+    job.run(icarus, verilog, "element", "tb_xnor_popcount_pe", tmp_path, steps)
 
 
 def decoder_job(matrix: np.ndarray) -> dict:
@@ -101,12 +103,13 @@ def decoder_job(matrix: np.ndarray) -> dict:
     }
 
 
-def test_xor_decoder_and_one_wrong_tap(icarus, tmp_path):
+@pytest.mark.parametrize("fabric", Fabric)
+def test_xor_decoder_and_one_wrong_tap(icarus, tmp_path, fabric):
     matrix = np.random.default_rng(0).integers(0, 2, (10, 8), dtype=np.uint8)
-    right = to_verilog(XorParameters(matrix).create(2), "decoder")
+    right = with_models(to_verilog(XorParameters(matrix).create(2), "decoder", fabric=fabric))
     job.run(icarus, right, "decoder", "tb_combinational", tmp_path / "right", decoder_job(matrix))
     faulty = matrix.copy()
     faulty[4, 2] ^= 1
-    wrong = to_verilog(XorParameters(faulty).create(2), "decoder")
+    wrong = with_models(to_verilog(XorParameters(faulty).create(2), "decoder", fabric=fabric))
     with pytest.raises(ToolFailedError, match="gives"):
         job.run(icarus, wrong, "decoder", "tb_combinational", tmp_path / "wrong", decoder_job(matrix))

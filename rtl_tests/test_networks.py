@@ -1,13 +1,22 @@
 """Whole emitted networks against golden: full rate with predicted cycles, and random stalls."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from hbnn_hw import ir_file
-from hbnn_hw.errors import MismatchError, OutputError
+from hbnn_hw.backends.rtl import emit
+from hbnn_hw.errors import MismatchError, OutputError, ToolMissingError
 from hbnn_hw.passes import FoldingRequest, LayerFolding, lower
+from hbnn_hw.target import Target
 from hbnn_hw.timing import interval_cycles, latency_cycles
-from hbnn_hw.verify.cosim import run_cosim, simulate_network
+from hbnn_hw.verify.cosim import simulate_network
+from hbnn_hw.verify.simulation import Bench, choose_bench, run_simulation
+from hbnn_hw.verify.simulators import Simulator
 from hbnn_hw.verify.vectors import VectorSet, vector_files
 from rtl_tests.networks import vectors, write_verilog
 from tests.graphs import random_mlp
@@ -54,22 +63,52 @@ def write_export(graph, folder, n_images):
         np.save(folder / name, array)
 
 
-def test_export_folder_on_verilator(verilator, tmp_path):
+def test_export_folder_at_compiled_speed(verilator, tmp_path):
     graph = lower(random_mlp(6, [64, 32, 16, 10], 8, (4, 2, 1)), FoldingRequest(pe=8, simd=16))
     write_export(graph, tmp_path, 20)
     before = sorted(path.name for path in tmp_path.iterdir())
-    build = tmp_path / "build"
-    options = {"simulator": verilator, "max_images": 20, "build_dir": build}
-    assert run_cosim(tmp_path, stall_seed=None, **options).interval_cycles == interval_cycles(graph)
-    assert run_cosim(tmp_path, stall_seed=5, **options).images == 20
-    assert sorted(path.name for path in tmp_path.iterdir() if path != build) == before
+    build, bench = tmp_path / "build", choose_bench(None, verilator)
+    assert bench is Bench.COMPILED
+    full_rate, *stalled = run_simulation(
+        tmp_path,
+        simulator=verilator,
+        bench=bench,
+        max_images=20,
+        stall_seeds=(None, 5, 6),
+        waves=True,
+        build_dir=build,
+    )
+    assert full_rate.interval_cycles == interval_cycles(graph)
+    assert full_rate.latency_cycles == latency_cycles(graph)
+    assert [result.images for result in stalled] == [20, 20]
+    waves = tmp_path / "waves"
+    assert {path.name for path in waves.iterdir()} == {"verilator_full_rate.vcd", "verilator_stalls.vcd"}
+    assert sorted(path.name for path in tmp_path.iterdir() if path not in {build, waves}) == before
+
+
+def test_the_bench_of_the_export_runs_by_itself(icarus, tmp_path):
+    """It asks the registers for the images that passed, through cocotbext-axi's AXI4-Lite master."""
+    graph = NETWORKS["folded"]()
+    write_export(graph, tmp_path, 3)
+    for name, text in emit(graph, Target()).items():
+        (tmp_path / "rtl" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "rtl" / name).write_text(text)
+    folder = tmp_path / "rtl" / "sim"
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    command = ["make", "-C", str(folder), "IMAGES=3"]
+    done = subprocess.run(
+        command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "TESTS=2 PASS=2 FAIL=0" in done.stdout + done.stderr
 
 
 def test_export_folder_on_icarus_with_waves(icarus, tmp_path):
     write_export(NETWORKS["folded"](), tmp_path, 4)
-    result = run_cosim(tmp_path, simulator=icarus, max_images=2, stall_seed=None, waves=True)
+    (result,) = run_simulation(tmp_path, simulator=icarus, max_images=2, stall_seeds=(None,), waves=True)
     assert (result.level, result.images) == ("RTL simulation, full rate", 2)
     (wave,) = (tmp_path / "waves").iterdir()
+    assert wave.stem == "icarus_full_rate"
     assert wave.stat().st_size > 1000
 
 
@@ -89,4 +128,10 @@ def test_a_wrong_vector_and_a_missing_file_are_named(icarus, tmp_path):
         )
     ir_file.save(graph, tmp_path / "graph.hbnn")
     with pytest.raises(OutputError, match=r"rtl/\*\.v"):
-        run_cosim(tmp_path, simulator=icarus, max_images=1, stall_seed=None)
+        run_simulation(tmp_path, simulator=icarus, max_images=1, stall_seeds=(None,))
+
+
+def test_the_compiled_bench_is_refused_without_verilator():
+    with pytest.raises(ToolMissingError, match="needs verilator, not icarus"):
+        choose_bench(Bench.COMPILED, Simulator.ICARUS)
+    assert choose_bench(None, Simulator.ICARUS) is Bench.COCOTB

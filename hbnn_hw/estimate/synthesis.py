@@ -29,6 +29,9 @@ lose their structure in Yosys' mapper and cost up to 2.6 times as much (1354 LUT
 with two 128-word tables); a vendor tool recognizes them as distributed memory."""
 
 
+DISSOLVE_TABLES = ("setattr -mod -unset keep_hierarchy *", "flatten")
+"""Once mapped, tables become part of the flat netlist: a constant bit of theirs needs no port."""
+
 TRUST_MAPPER = "scratchpad -set abc9.verify 0"
 """Yosys proves each mapping equal to its input, which finds nothing here and takes most of the time of large
 unrolled layers; the counts are the same without."""
@@ -130,7 +133,11 @@ def map_verilog(
     with tempfile.TemporaryDirectory(prefix="hbnn-synthesis-") as name:
         folder = Path(name)
         (folder / "design.v").write_text(verilog, encoding="utf-8")
-        synth = [KEEP_TABLES, f"{SYNTH} -top {top} -flatten"] if flatten else [f"{SYNTH} -top {top}"]
+        synth = (
+            [KEEP_TABLES, f"{SYNTH} -top {top} -flatten", *DISSOLVE_TABLES]
+            if flatten
+            else [f"{SYNTH} -top {top}"]
+        )
         run = run_yosys(
             ["read_verilog design.v", TRUST_MAPPER, *synth, "write_json netlist.json"], folder, timeout_s
         )

@@ -25,6 +25,12 @@ from hbnn_hw.verify.simulators import BENCH_JOB
 
 PERIOD_NS = 10
 
+CONTROL_INPUTS = (
+    *("awaddr", "awprot", "awvalid", "wdata", "wstrb", "wvalid", "bready"),
+    *("araddr", "arprot", "arvalid", "rready"),
+)
+"""Inputs of the control port, which has no host here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -160,6 +166,8 @@ async def stream(dut: HierarchyObject) -> None:
     record, ports = Record(), Ports.of(dut)
     ports.aresetn.value, ports.s_axis_tvalid.value, ports.m_axis_tready.value = 0, 0, 0
     ports.s_axis_tdata.value, ports.s_axis_tlast.value = 0, 0
+    for name in CONTROL_INPUTS:
+        getattr(dut, f"s_axi_control_{name}").value = 0
     Clock(ports.aclk, PERIOD_NS, unit="ns").start(start_high=False)
     await ClockCycles(ports.aclk, 3)
     await FallingEdge(ports.aclk)

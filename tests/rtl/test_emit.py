@@ -1,5 +1,6 @@
 """The emitted texts: complete, readable, reproducible; errors say what to do."""
 
+import ast
 import re
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from hbnn_hw import extras
 from hbnn_hw.backends import rtl
 from hbnn_hw.backends.rtl.top import BUILDERS
 from hbnn_hw.errors import GraphError, ToolFailedError, ToolMissingError
-from hbnn_hw.ops import WidthConverter
+from hbnn_hw.ops import OPS, HardwareOp
 from hbnn_hw.passes import FoldingRequest, lower
 from hbnn_hw.target import Target
 from hbnn_hw.yosys import run_yosys
@@ -26,14 +27,13 @@ def texts(small):
     return rtl.emit(small, Target())
 
 
-def test_the_units_of_networks_of_linear_layers_have_builders():
-    units = [type(node.op) for node in lower(random_mlp(1, [12, 8, 4])).hardware_nodes]
-    assert set(units) | {WidthConverter} == set(BUILDERS)
+def test_every_hardware_operator_has_a_builder():
+    assert set(BUILDERS) == {kind for kind in OPS.values() if issubclass(kind, HardwareOp)}
 
 
 def test_emission_is_reproducible(small, texts):
     assert rtl.emit(small, Target()) == texts
-    assert set(texts) == {"random_mlp.v", "README.md"}
+    assert set(texts) == {"random_mlp.v", "README.md", "sim/Makefile", "sim/test_network.py"}
 
 
 def test_verilog_is_readable(texts):
@@ -57,8 +57,17 @@ def test_readme_tells_ports_and_beats(texts):
         "12 elements in 3 beats of 4 lanes",
         "24 clocks per image",
         "| `fc2` | Mvtu |",
+        "| `0x18` | IMAGES_OUT | read |",
     ):
         assert phrase in texts["README.md"]
+
+
+def test_the_bench_for_the_user_knows_the_edges(texts):
+    bench = texts["sim/test_network.py"]
+    ast.parse(bench)
+    assert 'INPUT_LANE, OUTPUT_LANE = np.dtype("<u1"), np.dtype("<i1")' in bench.replace("|", "<")
+    assert '"STATUS": 0x10' in bench
+    assert "COCOTB_TOPLEVEL = random_mlp" in texts["sim/Makefile"]
 
 
 def test_an_unrolled_layer_is_text_and_a_name_becomes_an_identifier():

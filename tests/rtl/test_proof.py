@@ -6,16 +6,13 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
-from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledKernel
+from hbnn_hw.backends.rtl.lut import Fabric
 from hbnn_hw.backends.rtl.popcount import PopcountStyle, count_bits
 from hbnn_hw.backends.rtl.threshold_unit import ThresholdUnit
 from hbnn_hw.backends.rtl.xnor_popcount_pe import agreement_counts
 from hbnn_hw.backends.rtl.xor_decoder import XorParameters
 from hbnn_hw.errors import ToolFailedError
 from hbnn_hw.verify.proof import component_verilog, prove_equal
-from hbnn_hw.weights import WeightPlanes
-from tests.graphs import random_weights
 
 
 def parity_specification(matrix):
@@ -87,8 +84,9 @@ def test_one_forgotten_mask_bit_is_refuted():
     assert not proof.counterexample["mask"] >> 3 & 1
 
 
+@pytest.mark.parametrize("fabric", Fabric)
 @pytest.mark.parametrize(("bits", "levels"), [(1, 1), (4, 1), (3, 3)])
-def test_threshold_unit_equals_its_specification(bits, levels):
+def test_threshold_unit_equals_its_specification(bits, levels, fabric):
     width = levels * (bits + 1)
     fields = [f"constants[{(at + 1) * (bits + 1) - 1}:{at * (bits + 1)}]" for at in range(levels)]
     terms = " + ".join(f"32'((32'(agreement) >= 32'({field})) != constants[{width}])" for field in fields)
@@ -97,34 +95,7 @@ def test_threshold_unit_equals_its_specification(bits, levels):
     module gold(input [{bits - 1}:0] agreement, input [{width}:0] constants, output [{code}:0] code);
       assign code = {terms};
     endmodule"""
-    assert prove_equal(gold, component_verilog(ThresholdUnit(bits, levels), "gate")).equal
-
-
-def kernels(columns, scales, coefficients, zero_bit=True):
-    rng = np.random.default_rng(columns)
-    weights = random_weights(rng, 3, columns, coefficients, zero_bit=zero_bit)
-    bits = int(weights.row_offsets(scales).max()).bit_length()
-    return weights, bits
-
-
-@pytest.mark.parametrize(
-    ("columns", "scales", "coefficients"),
-    [(1, (1,), (1,)), (7, (1,), (1,)), (6, (1, 2), (2, 1)), (5, (3, 1), (5, 3)), (9, (1,), (4, 2, 1))],
-)
-def test_text_kernel_equals_the_amaranth_form(columns, scales, coefficients):
-    weights, bits = kernels(columns, scales, coefficients)
-    gold = component_verilog(UnrolledKernel(weights, scales, bits), "gold")
-    assert prove_equal(gold, kernel_text("gate", weights, scales, bits)).equal
-
-
-def test_one_flipped_weight_in_the_text_kernel_is_refuted():
-    weights, bits = kernels(7, (1,), (2, 1))
-    gold = component_verilog(UnrolledKernel(weights, (1,), bits), "gold")
-    signs, masks = weights.unpacked_bits(), weights.unpacked_masks()
-    plane, row, column = np.argwhere(masks)[-1]
-    signs[plane, row, column] ^= 1
-    faulty = WeightPlanes.from_bits(signs, masks, weights.coefficients)
-    assert not prove_equal(gold, kernel_text("gate", faulty, (1,), bits)).equal
+    assert prove_equal(gold, component_verilog(ThresholdUnit(bits, levels), "gate", fabric)).equal
 
 
 def test_registers_and_broken_text_are_no_proof():

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.backends.hls.limits import check_number, check_partition
-from hbnn_hw.backends.hls.mvtu import LUTRAM_ROM_DEPTH
 from hbnn_hw.backends.hls.roms import constants, number_rom, vector_rom
 from hbnn_hw.errors import GraphError
+from hbnn_hw.folding import LUT_ROM_DEPTH
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import ArgMax, Concat, Decode, Fork, Rescale, Threshold, WidthConverter
 from hbnn_hw.ops.base import range_of
@@ -42,7 +42,7 @@ def _rom_core(depth: int) -> str | None:
     """Memory of a table of so many words; None where it is constants in logic."""
     if depth == 1:
         return None
-    return "ROM_1P_LUTRAM" if depth <= LUTRAM_ROM_DEPTH else "ROM_1P_BRAM"
+    return "ROM_1P_LUTRAM" if depth <= LUT_ROM_DEPTH else "ROM_1P_BRAM"
 
 
 def _folded(table: NDArray[np.int64], lanes: int) -> NDArray[np.int64]:

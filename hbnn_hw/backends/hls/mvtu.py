@@ -18,16 +18,9 @@ from hbnn_hw.backends.hls.roms import (
     vector_rom,
     word_rom,
 )
-from hbnn_hw.backends.hls.xor_rom import (
-    XorWiring,
-    decoder_columns,
-    fitting_simd,
-    inverted_rows,
-    stored_words,
-    xor_wiring,
-)
+from hbnn_hw.backends.hls.xor_rom import fitting_simd, xor_wiring
 from hbnn_hw.errors import FoldingError
-from hbnn_hw.folding import Folding, FoldSchedule, fold_rows, weight_words
+from hbnn_hw.folding import LUT_ROM_DEPTH, Folding, FoldSchedule, fold_rows, weight_words
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.ops.mvtu import Accumulation
@@ -35,12 +28,10 @@ from hbnn_hw.planes import Bits
 from hbnn_hw.streams import beat_bits
 from hbnn_hw.types import Bordered, TensorType
 from hbnn_hw.xor_encoding import XorEncoding
+from hbnn_hw.xor_wiring import XorWiring, decoder_columns, inverted_rows, stored_words
 
 Values = dict[str, Any]
 """Names and values of the template."""
-
-LUTRAM_ROM_DEPTH = 128
-"""Deepest weight ROM that goes to LUTs; deeper ones go to block RAM. Source: FINN-R, embedded weights."""
 
 REGISTER_BUFFER_FOLDS = 32
 """Most column folds whose input buffer is kept in registers: a RAM32M holds 32 words, one LUT per 1.5 bits of
@@ -220,7 +211,7 @@ def _folded_values(node: Node, op: Mvtu, n_planes: int) -> Values:
         "steps": schedule.n_steps,
         "every_step": every_step,
         "vector_row_folds": schedule.vector_row_folds,
-        "rom_core": "ROM_1P_LUTRAM" if schedule.n_steps <= LUTRAM_ROM_DEPTH else "ROM_1P_BRAM",
+        "rom_core": "ROM_1P_LUTRAM" if schedule.n_steps <= LUT_ROM_DEPTH else "ROM_1P_BRAM",
         **_stored_words(op, schedule),
         **_step_rom(op, schedule, column_folds),
         **_buffer(node.name, op, schedule, n_planes),

@@ -1,7 +1,7 @@
 """RTL back end: Amaranth components, one file per operator and part, and Verilog out of them.
 
 Every component is documented with its latency, throughput and area. The rooms named after operators
-(``mvtu``, ``width_converter``, ``encode_bit_planes``) have a ``build(op, source)`` that makes the operator's
+(``mvtu``, ``width_converter``, ``add`` and so on) have a ``build(op, *sources)`` that makes the operator's
 unit.
 """
 
@@ -20,13 +20,14 @@ def emit(graph: Graph, target: Target) -> dict[str, str]:
     graph
         A lowered, scheduled graph.
     target
-        Device and clock; they enter the printed figures only, the Verilog is generic.
+        Device and clock. The device chooses the primitives that the Verilog instantiates
+        (:mod:`hbnn_hw.backends.rtl.lut`); the clock enters the printed figures only.
 
     Returns
     -------
     dict
-        Relative path to text: ``<network>.v``, whose top module has the network's name, and ``README.md``.
-        The same graph and target give the same texts.
+        Relative path to text: ``<network>.v``, whose top module has the network's name, ``README.md``, and
+        a cocotb bench below ``sim``. The same graph and target give the same texts.
 
     Raises
     ------

@@ -2,142 +2,132 @@
 
 from __future__ import annotations
 
-import numpy as np
-from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value, unsigned
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hbnn_hw.backends.rtl.popcount import PopcountStyle
-from hbnn_hw.backends.rtl.rom import register, split
-from hbnn_hw.backends.rtl.row_decision import RowDecision
+from hbnn_hw.backends.rtl.rom import register
 from hbnn_hw.backends.rtl.stream_buffers import SkidBuffer
-from hbnn_hw.backends.rtl.xnor_popcount_pe import agreement_counts, weighted_sum
+from hbnn_hw.backends.rtl.unrolled.netlist import ONE, CarryChain, Lut, Netlist
+from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
 from hbnn_hw.ops import Mvtu
-from hbnn_hw.planes import Bits
+from hbnn_hw.streams import beat_bits
 from hbnn_hw.timing import UNROLLED_DEPTH
 from hbnn_hw.types import TensorType
-from hbnn_hw.weights import WeightPlanes
 
-
-def _constant(bits: Bits) -> Value:
-    """Return a bit vector (n,) as a constant, element 0 in the least significant place."""
-    return Const(int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little"), len(bits))
+KERNEL_STAGES = UNROLLED_DEPTH - 1
+"""Stages of the printed kernel; the input register is the clock that remains."""
 
 
 class UnrolledKernel(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
-    """All agreement sums of a layer, combinational: the Amaranth form of :func:`kernel_text`.
+    """A kernel's netlist, combinational: the Amaranth form of ``mvtu_kernel_text.kernel_text``.
 
-    Area: one popcount per row, weight plane and input plane, with constant weights.
+    Latency 0. Area: that of the netlist, ``netlist.luts``.
 
     Parameters
     ----------
-    weights
-        The matrix.
-    scales
-        a_q, one per input plane.
-    agreement_bits
-        Width of a sum.
-    style
-        Structure of the popcounts.
+    netlist
+        The planned kernel.
 
     Attributes
     ----------
     lanes
         Input elements; plane q of element j is bit ``j * planes + q``.
-    agreement
-        The sums, row 0 in the least significant bits.
+    results
+        Output elements, row 0 in the least significant bits.
     """
 
-    def __init__(
-        self,
-        weights: WeightPlanes,
-        scales: tuple[int, ...],
-        agreement_bits: int,
-        style: PopcountStyle = PopcountStyle.TREE,
-    ) -> None:
-        self.weights = weights
-        self.scales = scales
-        self.agreement_bits = agreement_bits
-        self.style = style
+    def __init__(self, netlist: Netlist) -> None:
+        self.netlist = netlist
         super().__init__(
-            {
-                "lanes": In(unsigned(weights.columns * len(scales))),
-                "agreement": Out(unsigned(weights.rows * agreement_bits)),
-            }
+            {"lanes": In(unsigned(netlist.n_inputs)), "results": Out(unsigned(len(netlist.outputs)))}
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Build one module per row."""
+        """Build cell by cell."""
         m = Module()
-        sums = []
-        for row in range(self.weights.rows):
-            m.submodules[f"row{row}"] = part = Module()
-            total = Signal(self.agreement_bits, name=f"agreement{row}")
-            part.d.comb += total.eq(self._row(part, row))
-            sums.append(total)
-        m.d.comb += self.agreement.eq(Cat(*sums))
+        nets: dict[int, Value] = dict(enumerate(self.lanes))
+        for cell in self.netlist.cells:
+            for net in cell.outputs:
+                nets[net] = Signal(name=f"n{net}")
+        build = _Cells(m, nets)
+        for cell in self.netlist.cells:
+            if isinstance(cell, Lut):
+                build.lut(cell)
+            else:
+                build.chain(cell)
+        m.d.comb += self.results.eq(Cat(build.value(net) for net in self.netlist.outputs))
         return m
 
-    def _row(self, m: Module, row: int) -> Value:
-        bits, masks = self.weights.unpacked_bits()[:, row], self.weights.unpacked_masks()[:, row]
-        planes = []
-        for plane in range(self.weights.n_planes):
-            m.submodules[f"plane{plane}"] = part = Module()
-            mask = None if masks[plane].all() else _constant(masks[plane])
-            weights = _constant(bits[plane])
-            counts = agreement_counts(part, weights, mask, self.lanes, len(self.scales), self.style)
-            planes.append(weighted_sum(counts, self.scales))
-        return weighted_sum(planes, self.weights.coefficients)
+
+class _Cells:
+    """Adds the cells of a netlist to a module."""
+
+    def __init__(self, m: Module, nets: dict[int, Value]) -> None:
+        self.m = m
+        self.nets = nets
+
+    def value(self, net: int) -> Value:
+        return Const(net == ONE, 1) if net < 0 else self.nets[net]
+
+    def lut(self, cell: Lut) -> None:
+        address = Cat(self.nets[net] for net in cell.inputs)
+        for table, net in zip(cell.tables, cell.outputs, strict=True):
+            bits = Const(table, 1 << len(cell.inputs))
+            self.m.d.comb += self.nets[net].eq(bits.bit_select(address, 1))
+
+    def chain(self, cell: CarryChain) -> None:
+        carry = self.value(cell.carry_in)
+        for select, generate, total in zip(cell.selects, cell.generates, cell.sums, strict=True):
+            following = Signal(name=f"carry{total}")
+            self.m.d.comb += [
+                self.nets[total].eq(self.value(select) ^ carry),
+                following.eq(Mux(self.value(select), carry, self.value(generate))),
+            ]
+            carry = following
+        self.m.d.comb += self.nets[cell.carry_out].eq(carry)
 
 
 class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
-    """``thresholds(W x)`` or ``W x`` of a whole sample per clock.
+    """``thresholds(W x)`` or ``W x`` of a whole vector per clock, place by place.
 
-    Latency ``timing.UNROLLED_DEPTH`` clocks: input register, agreement sums, output register. Throughput: one
-    sample per clock. Area grows with the average bitwidth: a masked-out entry costs nothing.
+    Latency ``timing.UNROLLED_DEPTH`` clocks: input register, kernel with one rank of registers inside, output
+    register. Throughput: one vector per clock. Area grows with the average bitwidth: 64 inputs of one bit and
+    32 rows of ±1 with thresholds take 416 LUTs, 0.2 per weight.
 
     Parameters
     ----------
     op
         The scheduled, unrolled operator.
     source
-        Type of its input.
-    style
-        Structure of the popcounts.
+        Type of its input: planes, planes in a frame of nothing, or integers.
     kernel_name
-        Name of a Verilog module that takes the place of :class:`UnrolledKernel`; its text is
-        ``mvtu_kernel_text.kernel_text``. None builds the kernel here, for simulation and proof of small
-        layers.
+        Name of the Verilog module that is the kernel; its text is ``mvtu_kernel_text.kernel_text``. None
+        builds the kernel here, for simulation and proof of small layers.
 
     Attributes
     ----------
     i
-        Stream of whole samples; plane q of element j is bit ``j * planes + q``.
+        Stream of whole vectors; bit q of element j is bit ``j * planes + q``. In a frame of nothing a bit
+        above all elements tells that the vector lies outside the image.
     o
         Stream of whole results.
     """
 
-    def __init__(
-        self,
-        op: Mvtu,
-        source: TensorType,
-        style: PopcountStyle = PopcountStyle.TREE,
-        kernel_name: str | None = None,
-    ) -> None:
+    def __init__(self, op: Mvtu, source: TensorType, kernel_name: str | None = None) -> None:
         self.op = op
-        self.style = style
+        self.source = source
         self.kernel_name = kernel_name
-        self.scales = op.input_planes(source).scales
-        self.decision = RowDecision.of(op, source)
+        element_bits = op.infer(source).element.bits
         super().__init__(
             {
-                "i": In(stream.Signature(unsigned(op.lanes_in * len(self.scales)))),
-                "o": Out(stream.Signature(unsigned(op.lanes_out * self.decision.output_bits))),
+                "i": In(stream.Signature(unsigned(beat_bits(source, op.lanes_in)))),
+                "o": Out(stream.Signature(unsigned(op.lanes_out * element_bits))),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Build the three stages."""
+        """Build the pipeline around the kernel."""
         m = Module()
         m.submodules.skid = output = SkidBuffer(len(self.o.payload))
         advance = output.i.ready
@@ -145,28 +135,29 @@ class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         valid = self.i.valid
         for stage in range(1, UNROLLED_DEPTH + 1):
             valid = register(m, valid, advance, f"valid{stage}")
-        lanes = register(m, self.i.payload, advance, "lanes")
-        sums = register(m, self._kernel(m, lanes), advance, "sums")
-        results = [
-            self.decision.build(m, f"row{row}", part, word)
-            for row, (part, word) in enumerate(
-                zip(split(sums, self.decision.agreement_bits), self.decision.words, strict=True)
-            )
-        ]
+        results = self._kernel(m, register(m, self.i.payload, advance, "lanes"), advance)
         m.d.comb += [
-            output.i.payload.eq(register(m, Cat(*results), advance, "result")),
+            output.i.payload.eq(register(m, results, advance, "result")),
             output.i.valid.eq(valid),
         ]
         wiring.connect(m, output.o, wiring.flipped(self.o))
         return m
 
-    def _kernel(self, m: Module, lanes: Value) -> Value:
-        """Add the kernel in either form; return its sums."""
-        agreement = Signal(self.op.weights.rows * self.decision.agreement_bits)
+    def _kernel(self, m: Module, lanes: Value, advance: Value) -> Value:
+        """Add the kernel in either form; return its results, ``KERNEL_STAGES - 1`` clocks later."""
         if self.kernel_name is not None:
-            m.submodules.kernel = Instance(self.kernel_name, i_lanes=lanes, o_agreement=agreement)
-            return agreement
-        kernel = UnrolledKernel(self.op.weights, self.scales, self.decision.agreement_bits, self.style)
-        m.submodules.kernel = kernel
-        m.d.comb += [kernel.lanes.eq(lanes), agreement.eq(kernel.agreement)]
-        return agreement
+            results = Signal(len(self.o.payload), name="results")
+            m.submodules.kernel = Instance(
+                self.kernel_name,
+                i_clk=ClockSignal(),
+                i_enable=advance,
+                i_lanes=lanes,
+                o_results=results,
+            )
+            return results
+        m.submodules.kernel = kernel = UnrolledKernel(plan_layer(self.op, self.source).netlist)
+        m.d.comb += kernel.lanes.eq(lanes)
+        results = kernel.results
+        for stage in range(1, KERNEL_STAGES):
+            results = register(m, results, advance, f"results{stage}")
+        return results

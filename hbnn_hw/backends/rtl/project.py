@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hbnn_hw.backends.rtl.accelerator import CONTROL_PORT, Accelerator
+from hbnn_hw.backends.rtl.control_registers import ADDRESS_BITS, REGISTERS
 from hbnn_hw.backends.rtl.identifiers import identifier
-from hbnn_hw.backends.rtl.top import Accelerator, check_chain, text_kernels
+from hbnn_hw.backends.rtl.lut import Fabric, with_models
+from hbnn_hw.backends.rtl.top import check_network, queue_words, text_kernels
 from hbnn_hw.backends.rtl.verilog import to_verilog
 from hbnn_hw.graph import Graph, Node, type_text
+from hbnn_hw.latency import latency
 from hbnn_hw.ops import Mvtu
-from hbnn_hw.streams import StreamEdge, input_buffer_words, input_edge, node_cycles, output_edge
+from hbnn_hw.streams import StreamEdge, input_edge, node_cycles, output_edge
 from hbnn_hw.target import Target
 from hbnn_hw.templating import render
-from hbnn_hw.timing import interval_cycles, latency_cycles
+from hbnn_hw.timing import interval_cycles
 
 
 def _parallelism(node: Node) -> str:
@@ -34,8 +38,8 @@ def _weights(node: Node) -> str:
 
 
 def layer_rows(graph: Graph) -> Iterator[dict[str, object]]:
-    """Describe every unit: name, type of its output, parallelism, weights, cycles, FIFO words."""
-    cycles = node_cycles(graph)
+    """Describe every unit: name, type of its output, parallelism, weights, cycles, words of its queues."""
+    cycles, words = node_cycles(graph), queue_words(graph)
     for node in graph.hardware_nodes:
         yield {
             "name": node.name,
@@ -44,8 +48,13 @@ def layer_rows(graph: Graph) -> Iterator[dict[str, object]]:
             "parallelism": _parallelism(node),
             "weights": _weights(node),
             "cycles": cycles[node.name],
-            "fifo_words": input_buffer_words(graph, node),
+            "fifo_words": _listed([words[node.name, place] for place in range(len(node.inputs))]),
         }
+
+
+def _listed(words: list[int]) -> str:
+    """Print the words of a unit's queues, nothing if it has none."""
+    return ", ".join(str(count) for count in words) if any(words) else ""
 
 
 def _edge(edge: StreamEdge) -> dict[str, object]:
@@ -57,13 +66,25 @@ def _edge(edge: StreamEdge) -> dict[str, object]:
         "elements": edge.elements,
         "element": f"{edge.element_bits}-bit {kind}",
         "lane_bits": edge.lane_bits,
+        "dtype": edge.dtype.str,
         "extension": "sign" if edge.signed else "zero",
     }
 
 
+_PRIMITIVES = {
+    Fabric.GENERIC: "It instantiates no vendor primitives.",
+    Fabric.XC7: (
+        "Popcounts, comparisons and XOR decoders instantiate 7-series primitives (LUT1 to LUT6, LUT6_2, "
+        "CARRY4). Models of those in use are at the end of the file for simulators; synthesis tools define "
+        "`SYNTHESIS`, skip the models and take their own cells."
+    ),
+}
+"""What the page says about instantiated primitives."""
+
+
 def facts(graph: Graph, target: Target) -> dict[str, object]:
     """Collect everything that header and page print."""
-    interval, latency = interval_cycles(graph), latency_cycles(graph)
+    interval, time = interval_cycles(graph), latency(graph)
     return {
         "name": graph.name,
         "top": identifier(graph.name),
@@ -71,23 +92,35 @@ def facts(graph: Graph, target: Target) -> dict[str, object]:
         "input": _edge(input_edge(graph)),
         "output": _edge(output_edge(graph)),
         "interval": interval,
-        "latency": latency,
+        "latency": f"{'' if time.is_exact else 'about '}{time.cycles}",
         "clock_ns": f"{target.clock_ns:g}",
         "clock_mhz": f"{target.clock_mhz:g}",
-        "latency_us": f"{latency * target.clock_ns / 1000:.4g}",
+        "latency_us": f"{time.cycles * target.clock_ns / 1000:.4g}",
         "images_per_second": f"{1e9 / (interval * target.clock_ns):.4g}",
         "part": target.device.part,
+        "primitives": _PRIMITIVES[Fabric.of_target(target)],
+        "control_port": CONTROL_PORT,
+        "address_bits": ADDRESS_BITS,
+        "registers": [
+            {"name": r.name, "offset": f"0x{r.offset:02x}", "access": r.access.value, "meaning": r.meaning}
+            for r in REGISTERS
+        ],
     }
 
 
 def emit(graph: Graph, target: Target) -> dict[str, str]:
     """Return the project's files; see :func:`hbnn_hw.backends.rtl.emit`."""
-    check_chain(graph)
+    check_network(graph)
     values = facts(graph, target)
     top = identifier(graph.name)
     parts = [
         render("rtl/header.v.j2", values),
-        to_verilog(Accelerator(graph), top),
-        *text_kernels(graph).values(),
+        to_verilog(Accelerator(graph), top, fabric=Fabric.of_target(target)),
+        *text_kernels(graph, Fabric.of_target(target)).values(),
     ]
-    return {f"{top}.v": "\n".join(parts), "README.md": render("rtl/README.md.j2", values)}
+    return {
+        f"{top}.v": with_models("\n".join(parts)),
+        "README.md": render("rtl/README.md.j2", values),
+        "sim/Makefile": render("rtl/sim/Makefile.j2", values),
+        "sim/test_network.py": render("rtl/sim/test_network.py.j2", values),
+    }

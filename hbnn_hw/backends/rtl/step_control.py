@@ -12,7 +12,7 @@ from hbnn_hw.folding import FoldSchedule
 
 
 class StepControl(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
-    """Walk through a fold schedule, one step per ``issue``, without a gap between samples.
+    """Walk through a fold schedule, one step per ``issue``, without a gap between places or samples.
 
     Three counters where all words are present; otherwise a small ROM with one entry per step, read ahead so
     that its output always belongs to the current step. ``ready`` is low only in the clock after a reset, in
@@ -21,7 +21,7 @@ class StepControl(wiring.Component):  # type: ignore[misc]  # Amaranth ships no 
     Parameters
     ----------
     schedule
-        The steps of one sample.
+        The steps at one place.
 
     Attributes
     ----------
@@ -42,6 +42,7 @@ class StepControl(wiring.Component):  # type: ignore[misc]  # Amaranth ships no 
         self.columns = int(schedule.column_fold.max()) + 1
         self.planes = int(schedule.plane.max()) + 1
         self.row_folds = int(schedule.row_fold.max()) + 1
+        self.vector_row_folds = schedule.vector_row_folds
         super().__init__(
             {
                 "issue": In(1),
@@ -71,12 +72,13 @@ class StepControl(wiring.Component):  # type: ignore[misc]  # Amaranth ships no 
         return m
 
     def _count(self, m: Module) -> None:
-        row_fold = Signal(range(self.row_folds))
+        # Counted within a vector: nothing here depends on which of the groups' vectors it is.
+        row_fold = Signal(range(self.vector_row_folds))
         end_column = self.column == self.columns - 1
         end_plane = self.plane == self.planes - 1
         _increment(m, self.column, self.columns, self.issue)
         _increment(m, self.plane, self.planes, self.issue & end_column)
-        _increment(m, row_fold, self.row_folds, self.issue & end_column & end_plane)
+        _increment(m, row_fold, self.vector_row_folds, self.issue & end_column & end_plane)
         m.d.comb += [
             self.ready.eq(1),
             self.reads_stream.eq((row_fold == 0) & (self.plane == 0)),

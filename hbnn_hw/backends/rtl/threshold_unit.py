@@ -8,12 +8,19 @@ from amaranth.hdl import Cat, Const, Module, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hbnn_hw.backends.rtl.popcount import popcount
+from hbnn_hw.backends.rtl.compare import at_least
+from hbnn_hw.backends.rtl.lut import Fabric
+from hbnn_hw.backends.rtl.popcount import PopcountStyle, popcount
 from hbnn_hw.backends.rtl.rom import split
 
 
 def passed_levels(
-    m: Module, agreement: Value, levels: Sequence[Value | int], inverted: Value | int, name: str
+    m: Module,
+    agreement: Value,
+    levels: Sequence[Value | int],
+    inverted: Value | int,
+    name: str,
+    fabric: Fabric = Fabric.GENERIC,
 ) -> Value:
     """Count the levels l with ``(agreement >= levels[l]) != inverted``, combinationally.
 
@@ -27,16 +34,24 @@ def passed_levels(
         Signals, or constants, from which only the comparison with 0 is left out: it always passes.
     name
         Name of the count's signal.
+    fabric
+        What comparisons with signals and the count may be made of.
     """
-    reached = [Const(1) if isinstance(level, int) and level == 0 else agreement >= level for level in levels]
-    return popcount(m, Cat(*(passes ^ inverted for passes in reached)), name)
+    passed = []
+    for at, level in enumerate(levels):
+        if isinstance(level, int) or isinstance(inverted, int):
+            reached = Const(1) if isinstance(level, int) and level == 0 else agreement >= level
+            passed.append(reached ^ inverted)
+        else:
+            passed.append(at_least(m, fabric, agreement, level, inverted, f"{name}_level{at}"))
+    return popcount(m, Cat(*passed), name, PopcountStyle.of(fabric), fabric)
 
 
 class ThresholdUnit(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
     """``code = number of levels l with (agreement >= thresholds[l]) != inverted``, combinational.
 
     A threshold lies in 0 (always) ... K + 1 (never), so it has one bit more than the sum. Area: one carry
-    chain of ``agreement_bits + 1`` per level, and a count of the levels.
+    chain of ``agreement_bits + 1`` per level, two bits to a LUT (7-series), and a count of the levels.
 
     Parameters
     ----------
@@ -70,5 +85,6 @@ class ThresholdUnit(wiring.Component):  # type: ignore[misc]  # Amaranth ships n
         """Compare with every level and count."""
         m = Module()
         *levels, inverted = split(self.constants, len(self.agreement) + 1)
-        m.d.comb += self.code.eq(passed_levels(m, self.agreement, levels, inverted, "passed"))
+        fabric = Fabric.of(platform)
+        m.d.comb += self.code.eq(passed_levels(m, self.agreement, levels, inverted, "passed", fabric))
         return m

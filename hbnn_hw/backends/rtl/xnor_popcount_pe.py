@@ -6,11 +6,19 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import add, or_
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hbnn_hw.backends.rtl.popcount import PopcountStyle, popcount
+from hbnn_hw.backends.rtl.compressors import Addend
+from hbnn_hw.backends.rtl.lut import Fabric
+from hbnn_hw.backends.rtl.popcount import (
+    MASKED_XNOR,
+    XNOR,
+    PopcountStyle,
+    popcount,
+    sum_of_products,
+)
 from hbnn_hw.backends.rtl.rom import register
 
 
@@ -45,6 +53,48 @@ def agreement_counts(
     return counts
 
 
+def agreement_sum(
+    m: Module, weights: Value, mask: Value | None, lanes: Value, scales: Sequence[int], fabric: Fabric
+) -> Value:
+    """Add ``sum_q a_q popcount(~(w ^ x_q) & m)`` in one heap of compressors, combinationally.
+
+    Parameters
+    ----------
+    m
+        Module that takes the logic.
+    weights, mask
+        One bit per lane; no mask counts all lanes.
+    lanes
+        Input elements: plane q of lane i is bit ``i * len(scales) + q``.
+    scales
+        a_q, one per input plane; every bit of a_q puts the plane's lanes into the heap once.
+    fabric
+        What the compressors may be made of.
+
+    Returns
+    -------
+    Signal
+        The sum.
+    """
+    simd, n_planes = len(weights), len(scales)
+    inputs = Cat(weights, lanes) if mask is None else Cat(weights, lanes, mask)
+
+    def product(lane: int, plane: int, place: int) -> Addend:
+        pair = (lane, simd + lane * n_planes + plane)
+        if mask is None:
+            return Addend(nets=pair, table=XNOR, place=place)
+        return Addend(nets=(*pair, simd + len(lanes) + lane), table=MASKED_XNOR, place=place)
+
+    addends = [
+        product(lane, plane, place)
+        for plane, scale in enumerate(scales)
+        for place in range(scale.bit_length())
+        if scale >> place & 1
+        for lane in range(simd)
+    ]
+    return sum_of_products(m, inputs, addends, "agreement_sum", PopcountStyle.COMPRESSED, fabric)
+
+
 def times(value: Value, factor: int) -> Value:
     """Multiply by a positive constant with shifts and adders; synthesis makes no DSP slice of these."""
     return reduce(add, [value << bit for bit in range(factor.bit_length()) if factor >> bit & 1])
@@ -60,11 +110,12 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
 
     Every step adds ``c * sum_q a_q popcount(~(w ^ x_q) & m)`` to the agreement sum, where c is the
     coefficient of the step's weight plane. Source: HBNN section 4, in the exact integer form that counts
-    agreements; its constant part is in the thresholds.
+    agreements; its constant part is in the thresholds. Next to a frame of nothing the sum is in halves: a
+    word adds twice its agreements, or, outside, as many as it has entries.
 
-    Latency 3 clocks with ``advance`` high (counts, contribution, accumulator), one step per clock. Area:
-    about 2.2 LUT6 per lane and input plane, two adders, and flip-flops for counts, contribution and
-    accumulator.
+    Latency 3 clocks with ``advance`` high (counts, contribution, accumulator), one step per clock. Area
+    (Yosys, 7-series): 1.15 LUTs per lane and input plane, as an adder tree 2.2; one per place of the sum;
+    flip-flops for counts, contribution and accumulator.
 
     Parameters
     ----------
@@ -79,7 +130,9 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
     accumulator_bits
         Width of the agreement sum.
     style
-        Structure of the popcounts.
+        Structure of the popcounts; None takes the fabric's.
+    halves
+        Whether words may lie in a frame of nothing.
 
     Attributes
     ----------
@@ -89,6 +142,8 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
         Operands of a step.
     plane
         Weight plane of the step whose operands came one clock earlier.
+    outside, population
+        Whether the word of that step lies in the frame, and how many entries its mask has.
     accumulate, restart
         Whether the step whose operands came two clocks earlier is real, and whether it starts a new sum.
     agreement
@@ -102,12 +157,14 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
         coefficients: Sequence[int],
         masked: bool,
         accumulator_bits: int,
-        style: PopcountStyle = PopcountStyle.TREE,
+        style: PopcountStyle | None = None,
+        halves: bool = False,
     ) -> None:
         self.scales = tuple(scales)
         self.coefficients = tuple(coefficients)
         self.masked = masked
         self.style = style
+        self.halves = halves
         ports = {
             "advance": In(1),
             "weights": In(unsigned(simd)),
@@ -120,21 +177,41 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
             ports["mask"] = In(unsigned(simd))
         if len(self.coefficients) > 1:
             ports["plane"] = In(range(len(self.coefficients)))
+        if halves:
+            ports["outside"] = In(1)
+        if halves and masked:
+            ports["population"] = In(range(simd + 1))
         super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
         """Build the three stages."""
         m = Module()
         mask = self.mask if self.masked else None
-        counts = agreement_counts(m, self.weights, mask, self.lanes, len(self.scales), self.style)
+        counts, factors = self._counts(m, mask, Fabric.of(platform))
         staged = [register(m, count, self.advance, f"stage_{count.name}") for count in counts]
-        product = self._contribution(m, weighted_sum(staged, self.scales))
+        product = self._contribution(m, self._halves(weighted_sum(staged, factors)))
         contribution = Signal(len(self.agreement))
         with m.If(self.advance):
             m.d.sync += contribution.eq(product)
         with m.If(self.advance & self.accumulate):
-            m.d.sync += self.agreement.eq(Mux(self.restart, 0, self.agreement) + contribution)
+            # In this order a place of the adder is one LUT: the contribution enters its carry chain directly.
+            m.d.sync += self.agreement.eq(contribution + Mux(self.restart, 0, self.agreement))
         return m
+
+    def _halves(self, total: Value) -> Value:
+        """Count in halves next to a frame of nothing, where every entry is half an agreement."""
+        if not self.halves:
+            return total
+        population = self.population if self.masked else Const(len(self.weights))
+        return Mux(self.outside, times(population, sum(self.scales)), total << 1)
+
+    def _counts(self, m: Module, mask: Value | None, fabric: Fabric) -> tuple[list[Value], tuple[int, ...]]:
+        """Count agreements; return counts and the factors that they still lack."""
+        style = self.style or PopcountStyle.of(fabric)
+        if style is PopcountStyle.COMPRESSED:
+            return [agreement_sum(m, self.weights, mask, self.lanes, self.scales, fabric)], (1,)
+        n_planes = len(self.scales)
+        return agreement_counts(m, self.weights, mask, self.lanes, n_planes, style), self.scales
 
     def _contribution(self, m: Module, total: Value) -> Value:
         """Multiply by the coefficient of the step's plane: shifted totals, let through where its bit is 1.

@@ -6,7 +6,7 @@ Source: Lee et al., NeurIPS 2020 (arXiv 2009.04126), eqs. 2 and 4.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from operator import xor
 
 import numpy as np
@@ -15,6 +15,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
+from hbnn_hw.backends.rtl.lut import Fabric, lut, lut_pair, truth_table
+from hbnn_hw.backends.rtl.parities import ParityPlan, plan_parities
 from hbnn_hw.errors import RangeError, ShapeError
 from hbnn_hw.planes import Bits
 from hbnn_hw.xor_encoding import decode
@@ -79,8 +81,9 @@ class XorParameters:
 class XorDecoder(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
     """Combinational decoder of ``slices`` slices at once; it stands between a weight ROM and its user.
 
-    Latency 0, one word per clock. Area: ``xor_gates`` XOR2 per slice; on 6-input LUTs at most one LUT and
-    one level per output up to six taps, and half a LUT with two taps.
+    Latency 0, one word per clock. Area: ``xor_gates`` XOR2 per slice. On 6-input LUTs one level and at most
+    one LUT per output up to six taps, half a LUT with two (7-series: 10 for 8 to 20 bits); wider rows share
+    sub-expressions (:mod:`hbnn_hw.backends.rtl.parities`).
 
     Parameters
     ----------
@@ -108,14 +111,43 @@ class XorDecoder(wiring.Component):  # type: ignore[misc]  # Amaranth ships no t
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Build one XOR per output bit."""
-        m = Module()
+        """Build one XOR per output bit; on a fabric of LUTs, those of the plan."""
+        m, fabric = Module(), Fabric.of(platform)
         n_in = self.parameters.n_in
-        m.d.comb += self.decoded.eq(
-            Cat(self._parity(row, at * n_in) for at in range(self.slices) for row in self.parameters.matrix)
-        )
+        slices = [self.encoded[at * n_in : (at + 1) * n_in] for at in range(self.slices)]
+        if fabric is Fabric.GENERIC:
+            outputs = [_parity(row, bits) for bits in slices for row in self.parameters.matrix]
+        else:
+            plan = plan_parities(self.parameters.matrix)
+            outputs = [
+                output for at, bits in enumerate(slices) for output in _planned(m, fabric, plan, bits, at)
+            ]
+        m.d.comb += self.decoded.eq(Cat(*outputs))
         return m
 
-    def _parity(self, taps: NDArray[np.uint8], start: int) -> Value:
-        bits = [self.encoded[start + int(tap)] for tap in np.flatnonzero(taps)]
-        return reduce(xor, bits) if bits else Const(0, 1)
+
+def _parity(taps: NDArray[np.uint8], bits: Value) -> Value:
+    tapped = [bits[int(tap)] for tap in np.flatnonzero(taps)]
+    return reduce(xor, tapped) if tapped else Const(0, 1)
+
+
+def _planned(m: Module, fabric: Fabric, plan: ParityPlan, bits: Value, at: int) -> list[Value]:
+    """Build one slice from its plan, two gates to a site where they fit; return its outputs."""
+    signals: dict[int | None, Value] = {None: Const(0, 1), **dict(enumerate(bits))}
+    for site in plan.pairs():
+        gates = [plan.gates[gate] for gate in site]
+        names = [f"slice{at}_gate{gate}" for gate in site]
+        pins = sorted({signal for gate in gates for signal in gate})
+        tables = [_parity_table(len(pins), tuple(pins.index(signal) for signal in gate)) for gate in gates]
+        inputs = [signals[pin] for pin in pins]
+        if len(site) == 1:
+            outputs: tuple[Value, ...] = (lut(m, fabric, tables[0], inputs, names[0]),)
+        else:
+            outputs = lut_pair(m, fabric, (tables[0], tables[1]), inputs, (names[0], names[1]))
+        signals |= {plan.n_inputs + gate: output for gate, output in zip(site, outputs, strict=True)}
+    return [signals[output] for output in plan.outputs]
+
+
+@cache
+def _parity_table(n_pins: int, tapped: tuple[int, ...]) -> int:
+    return truth_table(n_pins, lambda *pins: sum(pins[tap] for tap in tapped))

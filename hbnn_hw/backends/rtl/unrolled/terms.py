@@ -1,0 +1,149 @@
+"""A layer's rows as sums of few terms: recoding against a total that all rows share.
+
+With ``T = sum o[j] u[j]`` for inputs u and an offset o[j] per column, a row is ``sum (W[j] + o[j]) u[j] -
+T``. For weights ±1 and o = 1 the digits W + o are 0 and 2: half of the inputs leave the row. In general the
+offsets are chosen to leave the fewest digits ±2**e (canonical signed digits), over the row or its negative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hbnn_hw.weights import WeightPlanes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Terms:
+    """``row r = ± (sum of factor * (vectors[v] . u) - total_factors[r] * T)``.
+
+    Attributes
+    ----------
+    vectors
+        int8 (vectors, columns), entries -1, 0, 1.
+    uses
+        Per row the pairs (vector, factor).
+    total
+        o, int64 (columns,): ``T = o . u``.
+    total_factors
+        int64 (rows,).
+    carriers
+        bool (vectors,): vectors of factor ``2**carrier_shift`` that stand for their row's T as well.
+    carrier_shift
+        Their exponent.
+    negated
+        bool (rows,): which rows stand for their negative.
+    """
+
+    vectors: NDArray[np.int8]
+    uses: tuple[tuple[tuple[int, int], ...], ...]
+    total: NDArray[np.int64]
+    total_factors: NDArray[np.int64]
+    carriers: NDArray[np.bool_]
+    carrier_shift: int
+    negated: NDArray[np.bool_]
+
+
+def naf_planes(values: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Write integers in canonical signed digits: int8 (digits, *shape), the least significant first."""
+    rest = values.astype(np.int64)
+    planes = []
+    while rest.any():
+        odd = rest & 1
+        digit = odd * (2 - (rest & 3))
+        planes.append(digit.astype(np.int8))
+        rest = (rest - digit) >> 1
+    return np.stack(planes) if planes else np.zeros((0, *values.shape), dtype=np.int8)
+
+
+def _digit_counts(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count the digits of integers in canonical signed digits: the ones of ``3 v xor v``."""
+    counts: NDArray[np.int64] = np.bitwise_count((3 * values) ^ values).astype(np.int64)
+    return counts
+
+
+def best_offsets(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Choose every column's offset among 0 and the magnitudes of its weights, int64 (columns,).
+
+    The cost is the number of digits left in the column, over rows and their negatives.
+    """
+    candidates = np.unique(np.abs(values))
+    costs = np.stack(
+        [
+            _digit_counts(values + offset).sum(axis=0) + _digit_counts(offset - values).sum(axis=0)
+            for offset in (0, *candidates.tolist())
+        ]
+    )
+    best: NDArray[np.int64] = np.concatenate([[0], candidates])[costs.argmin(axis=0)]
+    return best
+
+
+def integer_terms(values: NDArray[np.int64]) -> Terms:
+    """Recode an integer matrix (rows, columns), digit plane by digit plane."""
+    rows = len(values)
+    total = best_offsets(values)
+    plain, turned = _digit_counts(values + total).sum(axis=1), _digit_counts(total - values).sum(axis=1)
+    negated = turned < plain
+    planes = naf_planes(np.where(negated[:, np.newaxis], -values, values) + total)
+    populations = np.count_nonzero(planes, axis=(1, 2)) if len(planes) else np.zeros(0, dtype=np.int64)
+    carrier = int(populations.argmax()) if total.any() and len(planes) else -1
+    vectors: list[NDArray[np.int8]] = []
+    carriers: list[bool] = []
+    uses: list[list[tuple[int, int]]] = [[] for _ in range(rows)]
+    for exponent, plane in enumerate(planes):
+        for row in range(rows):
+            if plane[row].any() or exponent == carrier:
+                uses[row].append((len(vectors), 1 << exponent))
+                vectors.append(plane[row])
+                carriers.append(exponent == carrier)
+    carried = carrier >= 0
+    return Terms(
+        vectors=np.array(vectors, dtype=np.int8).reshape(len(vectors), values.shape[1]),
+        uses=tuple(map(tuple, uses)),
+        total=total,
+        total_factors=np.full(rows, 0 if carried else 1, dtype=np.int64),
+        carriers=np.array(carriers, dtype=np.bool_),
+        carrier_shift=max(carrier, 0),
+        negated=negated,
+    )
+
+
+def plane_terms(weights: WeightPlanes) -> Terms:
+    """Recode planes with a coefficient per row and plane: every plane is counted once, then multiplied."""
+    bits, masks = weights.unpacked_bits(), weights.unpacked_masks().astype(bool)
+    rows, columns = weights.rows, weights.columns
+    vectors: list[NDArray[np.int8]] = []
+    uses: list[list[tuple[int, int]]] = [[] for _ in range(rows)]
+    total_factors = np.zeros(rows, dtype=np.int64)
+    for plane, row in np.ndindex(weights.n_planes, rows):
+        sign, mask = bits[plane, row].astype(np.int8), masks[plane, row]
+        factor = int(weights.coefficient_table()[plane, row])
+        if not factor or not mask.any():
+            continue
+        if not mask.all():
+            uses[row].append((len(vectors), factor))
+            vectors.append((2 * sign - 1) * mask.astype(np.int8))
+            continue
+        is_turned = 2 * int(sign.sum()) > columns
+        turn = -1 if is_turned else 1
+        uses[row].append((len(vectors), 2 * turn * factor))
+        total_factors[row] += turn * factor
+        vectors.append(1 - sign if is_turned else sign)
+    return Terms(
+        vectors=np.array(vectors, dtype=np.int8).reshape(len(vectors), columns),
+        uses=tuple(map(tuple, uses)),
+        total=np.full(columns, int(total_factors.any()), dtype=np.int64),
+        total_factors=total_factors,
+        carriers=np.zeros(len(vectors), dtype=np.bool_),
+        carrier_shift=0,
+        negated=np.zeros(rows, dtype=np.bool_),
+    )
+
+
+def terms_of(weights: WeightPlanes) -> Terms:
+    """Recode a weight matrix."""
+    if weights.row_coefficients is not None and weights.n_planes > 1:
+        return plane_terms(weights)
+    return integer_terms(weights.values())

@@ -1,0 +1,108 @@
+"""Networks with windows and branches in Amaranth's simulator: exact bits and intervals, stalls, resets.
+
+Every operator of the IR occurs, so the builder's wiring, names and queues are those of real networks; larger
+ones run at compiled speed in ``rtl_tests``.
+"""
+
+import numpy as np
+import pytest
+from amaranth.hdl import Fragment, Module
+
+from hbnn_hw.backends.rtl.top import Network, Units, queue_words
+from hbnn_hw.backends.rtl.top import check_network as check_units
+from hbnn_hw.buffering import SHALLOW, stream_depths
+from hbnn_hw.errors import GraphError
+from hbnn_hw.graph import Graph, Node
+from hbnn_hw.ops import OPS, Dense, EncodeBitPlanes, HardwareOp, WidthConverter
+from hbnn_hw.passes import FoldingRequest, lower, schedule
+from hbnn_hw.streams import output_edge, sample_interval
+from hbnn_hw.types import Integers, TensorType
+from tests.graphs import random_inputs, random_weights
+from tests.ir.passes.networks import random_network
+from tests.ir.test_ir_fuzz import branches
+from tests.rtl.harness import check_network
+from tests.search import networks
+
+GRAPHS = {
+    **{
+        seed: lambda s=seed: lower(random_network(s, 5), FoldingRequest(pe=4, simd=4))
+        for seed in (0, 2, 5, 11)
+    },
+    "maps": lambda: lower(branches(), FoldingRequest(pe=4, simd=4)),
+    "class": lambda: lower(one_layer(), FoldingRequest(pe=2, simd=4), arg_max=True),
+}
+"""By seed: networks with branches, sums, frames and poolings in any order."""
+
+
+def one_layer():
+    """Scores without scales, for the accelerator to choose among."""
+    weights = random_weights(np.random.default_rng(0), 6, 12, (2, 1))
+    nodes = (
+        Node("encode", EncodeBitPlanes(n_bits=2), ("x",)),
+        Node("fc", Dense(weights=weights), ("encode",)),
+    )
+    return Graph("one_layer", "x", TensorType((12,), Integers(0, 3)), nodes)
+
+
+def check(graph, n_images=4, stalled_images=2):
+    """Full rate at the schedule's pace, then stalls on both sides after a reset in mid-stream."""
+    inputs, beats = random_inputs(graph, n_images, seed=0), output_edge(graph).beats
+    run = check_network(Network(graph), graph, inputs)
+    ends = run.output_cycles[beats - 1 :: beats]
+    assert ends[-1] - ends[-2] == sample_interval(graph)
+    stalled = inputs[-stalled_images:]
+    check_network(Network(graph), graph, stalled, stall_seed=1, reset_after=sample_interval(graph) // 2 + 3)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_networks_are_exact_and_keep_the_pace_of_their_schedule(name):
+    check(GRAPHS[name]())
+
+
+@pytest.mark.table
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("limits", [(1, 1), (3, 2), (16, 16)])
+def test_many_networks_are_exact_and_keep_the_pace(seed, limits):
+    check(lower(random_network(seed, 5), FoldingRequest(pe=limits[0], simd=limits[1])), 6, 3)
+
+
+def test_every_hardware_operator_occurs():
+    found = {type(node.op) for make in GRAPHS.values() for node in make().hardware_nodes}
+    missing = {op for op in OPS.values() if issubclass(op, HardwareOp)} - found
+    assert not missing
+
+
+def test_queues_stand_where_branches_meet_and_where_layers_wait():
+    graph = schedule(networks.residual(), FoldingRequest(pe=8, simd=16))
+    words, depths = queue_words(graph), stream_depths(graph)
+    assert {place: count for place, count in words.items() if count > SHALLOW} == {
+        place: depth for place, depth in depths.items() if depth > SHALLOW
+    }
+    assert words["sum", 0] > 0
+    assert words["sum", 1] > 0
+
+
+def test_units_are_named_after_nodes_and_queues_after_their_readers():
+    graph = GRAPHS["maps"]()
+    m, units = Module(), Units(graph, text=False)
+    units.connect(m)
+    Fragment.get(m, None)
+    assert list(units.units) == [node.name for node in graph.hardware_nodes]
+    inputs = {node.name: len(node.inputs) for node in graph.hardware_nodes}
+    assert set(units.queues) == {
+        f"{name}_fifo{at if inputs[name] > 1 else ''}"
+        for (name, at), count in queue_words(graph).items()
+        if count
+    }
+    assert {"sum_fifo0", "sum_fifo1"} <= set(units.queues)
+
+
+def test_a_second_reader_needs_a_fork():
+    nodes = (
+        Node("encode", EncodeBitPlanes(n_bits=1, lanes=4), ("x",)),
+        Node("a", WidthConverter(lanes_from=4, lanes_to=2), ("encode",)),
+        Node("b", WidthConverter(lanes_from=4, lanes_to=1), ("encode",)),
+    )
+    graph = Graph("g", "x", TensorType((4,), Integers(0, 1)), nodes)
+    with pytest.raises(GraphError, match="'encode' must have one reader, not 2"):
+        check_units(graph)
