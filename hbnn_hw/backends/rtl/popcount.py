@@ -42,8 +42,8 @@ def allowed_levels(addends: Sequence[Addend]) -> int:
     """Logic levels that compressors may take, fewer than an adder tree over the same addends.
 
     Synthesis (Yosys 0.70, 7-series) maps trees over 64, 256 and 1024 agreements to 7, 12 and 13 levels on the
-    slowest path, and 10, 15 and 18 on the deepest one; a plan's last chain may count as two. Fewer levels than
-    ``log2(n) + 2`` cost a good tenth of the area, more of them save next to nothing.
+    slowest path, and 10, 15 and 18 on the deepest one; a plan's last chain may count as two. Fewer levels
+    than ``log2(n) + 2`` cost a good tenth of the area, more of them save next to nothing.
     """
     return (len(addends) - 1).bit_length() + 2
 
