@@ -35,7 +35,7 @@ _OPTIONS = (
     *("--cc", "--exe", "--build", "-O3", "-Wno-fatal", "-Wno-WIDTH", "--prefix", _PREFIX),
     *("--x-assign", "unique", "--x-initial", "unique"),
     # Large networks make functions of megabytes, on which compilers spend minutes unless they are cut.
-    *("--output-split", "5000", "--output-split-cfuncs", "300"),
+    *("--output-split", "20000", "--output-split-cfuncs", "300"),
 )
 
 

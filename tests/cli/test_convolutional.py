@@ -69,8 +69,14 @@ def test_a_drawing_that_cannot_be_written_is_an_error_without_a_traceback(hbnn, 
 
 
 def test_export_refuses_before_anything_is_written(hbnn, checkpoint, tmp_path):
-    done = hbnn("export", checkpoint, "-o", tmp_path / "out", "--backend", "rtl")
+    done = hbnn("export", checkpoint, "-o", tmp_path / "out", "--backend", "rtl", "--unroll", "conv9")
     assert done.code == 2
-    assert "error: the RTL back end does not emit " in done.err
-    assert "'conv1' (Mvtu of an image)" in done.err
+    assert "error: " in done.err
+    assert "no layer 'conv9'" in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_export_writes_the_rtl_of_convolutions(hbnn, checkpoint, tmp_path):
+    assert hbnn("export", checkpoint, "-o", tmp_path / "out", "--backend", "rtl").code == 0
+    (verilog,) = (tmp_path / "out" / "rtl").glob("*.v")
+    assert "conv1" in verilog.read_text(encoding="utf-8")

@@ -18,8 +18,9 @@ FPGAs" (2017), for the counter of six; Kumm and Zipf, "Efficient High Speed Comp
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from hbnn_hw.backends.rtl.unrolled.heap import Heap
@@ -92,6 +93,13 @@ class Chain:
     value: float
 
 
+HIGHEST = 7
+"""Bits that a slot can take from a column, with the carry in; more of them do not matter to a chain."""
+
+UPRIGHT = 2
+"""Upright bits of a column that matter: the carry in, and one that goes around the LUT."""
+
+
 def best_chain(heap: Heap, price: float) -> Chain | None:
     """Find the chain that makes the most bits vanish, where each LUT is worth ``price`` bits.
 
@@ -99,11 +107,19 @@ def best_chain(heap: Heap, price: float) -> Chain | None:
     """
     if not heap.columns:
         return None
-    first, top = min(heap.columns), heap.top
-    heights = [len(heap.columns.get(column, ())) for column in range(first, top + 3)]
-    upright = [
-        sum(not bit.inverted for bit in heap.columns.get(column, ())) for column in range(first, top + 3)
-    ]
+    first = min(heap.columns)
+    columns = [heap.columns.get(column, ()) for column in range(first, heap.top + 3)]
+    chain = _best_chain(
+        tuple(min(len(column), HIGHEST) for column in columns),
+        tuple(min(sum(not bit.inverted for bit in column), UPRIGHT) for column in columns),
+        price,
+    )
+    return chain and replace(chain, start=first + chain.start)
+
+
+@lru_cache(maxsize=1 << 16)
+def _best_chain(heights: tuple[int, ...], upright: tuple[int, ...], price: float) -> Chain | None:
+    """Search all chains by dynamic programming from the top column; columns count from the lowest."""
     # best[pending] at the column above: value, and the move there; only what leaves nothing may stop.
     best: list[list[_Option]] = [[_Option(0.0, None), _DEAD, _DEAD]]
     found: tuple[float, int, bool, Move] | None = None
@@ -118,7 +134,7 @@ def best_chain(heap: Heap, price: float) -> Chain | None:
         if heights[at] > 2 and 1 - price > (found[0] if found else 0.0) + 1e-9:
             found = (1 - price, at, True, FULL_ADDER)
         best.append([_continuation(pending, heights[at], upright[at], above, price) for pending in Pending])
-    return None if found is None else _trace(found, best, len(heights), first)
+    return None if found is None else _trace(found, best, len(heights))
 
 
 FULL_ADDER: Move = (3, Pending.NOTHING)
@@ -135,7 +151,7 @@ def _continuation(pending: Pending, height: int, upright: int, above: list[_Opti
     return found
 
 
-def _trace(found: tuple[float, int, bool, Move], best: list[list[_Option]], n: int, first: int) -> Chain:
+def _trace(found: tuple[float, int, bool, Move], best: list[list[_Option]], n: int) -> Chain:
     """Follow the best moves from a start upwards."""
     value, at, carries, move = found
     if carries and move[0] == 2 and best[n - at - 1][0].move is None:
@@ -146,7 +162,7 @@ def _trace(found: tuple[float, int, bool, Move], best: list[list[_Option]], n: i
         while (following := best[n - place][moves[-1][1]].move) is not None:
             moves.append(following)
             place += 1
-    return Chain(first + at, carries and move != FULL_ADDER, tuple(moves), value)
+    return Chain(at, carries and move != FULL_ADDER, tuple(moves), value)
 
 
 def _fits(pending: Pending, move: tuple[int, Pending], height: int, upright: int) -> bool:

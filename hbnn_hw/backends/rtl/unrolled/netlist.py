@@ -217,15 +217,19 @@ def _tabulate(nets: tuple[int, ...], terms: Terms, function: Function) -> int:
     return _table(tuple(values.values()), constant, function)
 
 
+INPUT_TABLES = tuple(
+    tuple(sum((address >> at & 1) << address for address in range(1 << n)) for at in range(n))
+    for n in range(LUT_INPUTS + 1)
+)
+"""Tables that repeat one of n inputs."""
+
+
 def _trivial(nets: tuple[int, ...], table: int) -> int | None:
     """Return the constant or the input that a table is, if it is one."""
-    size = 1 << len(nets)
-    if table in (0, (1 << size) - 1):
+    if table in (0, (1 << (1 << len(nets))) - 1):
         return ONE if table else ZERO
-    for at, net in enumerate(nets):
-        if all((table >> address & 1) == (address >> at & 1) for address in range(size)):
-            return net
-    return None
+    inputs = INPUT_TABLES[len(nets)]
+    return nets[inputs.index(table)] if table in inputs else None
 
 
 @dataclass(frozen=True, slots=True)
