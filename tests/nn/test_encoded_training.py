@@ -10,7 +10,6 @@ from hbnn_hw.data import load
 from hbnn_hw.errors import DatasetMissingError
 from hbnn_hw.nn import (
     BinaryLinear,
-from tests.tables import rows
     BitPlaneInput,
     Method,
     ThermometerInput,
@@ -20,6 +19,7 @@ from tests.tables import rows
     mlp,
     train,
 )
+from tests.tables import rows
 
 
 def real(name):

@@ -10,7 +10,6 @@ from torch import nn
 import hbnn_hw.nn
 from hbnn_hw.nn import (
     Add,
-from tests.tables import rows
     BinaryConv1d,
     BinaryConv2d,
     BinaryLinear,
@@ -51,6 +50,7 @@ from tests.tables import rows
     XorGradient,
     dist_from_avg,
 )
+from tests.tables import rows
 
 CONV = {"padding": 1, "padding_value": Padding.MINUS_ONE}
 IMAGES = (5, 4, 6, 6)
