@@ -114,6 +114,7 @@ def test_the_search_takes_the_cheapest_structure_and_says_so(planes, element):
     luts = [candidate.luts for candidate in plan.candidates]
     assert luts == sorted(luts)
     assert plan.netlist.luts == luts[0]
+    assert f"; LUTs of 12 rows that share: {luts[0]} by {plan.candidates[0].group_size}, " in plan.explanation
     unshared = next(candidate.luts for candidate in plan.candidates if candidate.group_size == 1)
     assert luts[0] < unshared
     check(op, element, plan.netlist, rng)

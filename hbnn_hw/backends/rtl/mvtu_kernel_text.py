@@ -110,7 +110,13 @@ def _lines(names: Sequence[str]) -> list[str]:
     return [", ".join(names[at : at + _NAMES_PER_LINE]) for at in range(0, len(names), _NAMES_PER_LINE)]
 
 
-def kernel_text(name: str, netlist: Netlist, stages: int = 1, fabric: Fabric = Fabric.GENERIC) -> str:
+def kernel_text(
+    name: str,
+    netlist: Netlist,
+    stages: int = 1,
+    fabric: Fabric = Fabric.GENERIC,
+    explanation: str = "",
+) -> str:
     """Print the module ``name(lanes, results)`` of a netlist.
 
     Parameters
@@ -125,6 +131,8 @@ def kernel_text(name: str, netlist: Netlist, stages: int = 1, fabric: Fabric = F
     fabric
         Whether cells are instances of primitives; :func:`~hbnn_hw.backends.rtl.lut.with_models` adds their
         models for simulators.
+    explanation
+        A line above the module: why it is built as it is.
 
     Returns
     -------
@@ -137,6 +145,7 @@ def kernel_text(name: str, netlist: Netlist, stages: int = 1, fabric: Fabric = F
     sizes = {len(cell.inputs) for cell in netlist.cells if isinstance(cell, Lut)}
     values = {
         "name": name,
+        "explanation": explanation,
         "luts": netlist.luts,
         "levels": f"{max(netlist.levels(), default=0):.1f}",
         "inputs": netlist.n_inputs,

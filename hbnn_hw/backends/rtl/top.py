@@ -116,8 +116,8 @@ def text_kernels(graph: Graph, fabric: Fabric = Fabric.GENERIC) -> dict[str, str
     for node in graph.hardware_nodes:
         op, source = node.op, graph.source_type(node)
         if isinstance(op, Mvtu) and op.scheduled_folding.unrolled:
-            netlist = plan_layer(op, source).netlist
-            texts[node.name] = kernel_text(kernel_name(graph, node), netlist, KERNEL_STAGES, fabric)
+            plan, name = plan_layer(op, source), kernel_name(graph, node)
+            texts[node.name] = kernel_text(name, plan.netlist, KERNEL_STAGES, fabric, plan.explanation)
     return texts
 
 

@@ -48,10 +48,21 @@ class LayerPlan:
         From the bits of all input elements to those of all output elements.
     candidates
         What the search has compared, cheapest first; the first was taken.
+    sample_rows
+        Rows that were built with each.
     """
 
     netlist: Netlist
     candidates: tuple[Candidate, ...]
+    sample_rows: int
+
+    @property
+    def explanation(self) -> str:
+        """Say in a sentence which structure was taken, and against which others."""
+        size = self.candidates[0].group_size
+        taken = f"up to {size} rows share sub-sums" if size > 1 else "rows share their total alone"
+        tried = ", ".join(f"{found.luts} by {found.group_size}" for found in self.candidates)
+        return f"{taken}; LUTs of {self.sample_rows} rows that share: {tried}"
 
 
 SAMPLE_ROWS = 24
@@ -144,6 +155,7 @@ def plan_layer(op: Mvtu, source: TensorType, group_sizes: Sequence[int] = GROUP_
     netlist, size = built[0]
     return LayerPlan(
         netlist=netlist if len(sample) == len(rows) else _build(layer, size, rows),
+        sample_rows=len(sample),
         candidates=tuple(Candidate(group_size=size, luts=found.luts) for found, size in built),
     )
 
