@@ -1,6 +1,4 @@
-"""Area of the accelerator's edges: lanes are wires; beats of a result are counted for TLAST, and the control
-registers are the same for every network.
-"""
+"""Area of the accelerator's edges: wires, a counter of the beats of a result, and the control registers."""
 
 from __future__ import annotations
 
