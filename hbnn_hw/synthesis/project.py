@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from hbnn_hw.estimate.netlist import CellCounts, count_instances, count_module, is_module
-from hbnn_hw.estimate.synthesis import KEEP_TABLES, SYNTH, TRUST_MAPPER, SynthesisResult
+from hbnn_hw.estimate.synthesis import (
+    DISSOLVE_TABLES,
+    KEEP_TABLES,
+    SYNTH,
+    TRUST_MAPPER,
+    SynthesisResult,
+)
 from hbnn_hw.synthesis.flat_netlist import flat_netlist
 from hbnn_hw.synthesis.longest_path import LongestPath, longest_path
 from hbnn_hw.synthesis.placement import Placement
@@ -25,6 +31,10 @@ from hbnn_hw.yosys import DEFAULT_TIMEOUT_S, run_yosys, yosys_version
 Say = Callable[[str], None]
 Modules = Mapping[str, Any]
 Counts = Mapping[str, float]
+
+READ = {True: "read_verilog", False: "read_verilog -nosynthesis"}
+"""How to read a design for 7-series or not: Yosys defines SYNTHESIS, which hides the behavioural models of
+the 7-series primitives; for other targets these models are what is synthesized."""
 
 TOP = ""
 """Name in place of an instance's for the top module's own cells: edges and wiring."""
@@ -99,7 +109,7 @@ class _Flow:
             (folder / "design.v").write_text(self.verilog, encoding="utf-8")
             run_yosys(
                 [
-                    "read_verilog design.v",
+                    f"{READ[self.target is SynthesisTarget.XC7]} design.v",
                     f"hierarchy -check -top {self.top}",
                     *passes,
                     "write_json netlist.json",
@@ -114,14 +124,17 @@ class _Flow:
         """Map the design, flat but for tables and the ``kept`` modules."""
         keep = [f"setattr -mod -set keep_hierarchy 1 {name}" for name in kept]
         if self.target is SynthesisTarget.XC7:
-            return self.run([*keep, KEEP_TABLES, TRUST_MAPPER, f"{SYNTH} -top {self.top} -flatten"])
+            dissolve = () if kept else DISSOLVE_TABLES
+            synth = f"{SYNTH} -top {self.top} -flatten"
+            return self.run([*keep, KEEP_TABLES, TRUST_MAPPER, synth, *dissolve])
         return self.run([*keep, TRUST_MAPPER, f"{LIBRARIES[self.target].command} -top {self.top}"])
 
     def units(self) -> list[str]:
         """Modules that the top instantiates."""
         modules = self.run(["proc"])
         cells = modules[self.top]["cells"].values()
-        return sorted({str(cell["type"]) for cell in cells if is_module(modules, cell)})
+        kinds = {str(cell["type"]) for cell in cells if is_module(modules, cell)}
+        return sorted(kind for kind in kinds if not kind.startswith("$"))  # "$…": models with parameters
 
 
 def synthesize_project(

@@ -34,6 +34,7 @@ from models.networks import (
     vgg8,
 )
 from tests.capture.networks import lived_in
+from tests.tables import rows
 
 METHODS = (Method.BNN, Method.HBNN, Method.SLB, Method.FLEXOR)
 MNIST, CIFAR = (1, 28, 28), (3, 32, 32)
@@ -94,10 +95,22 @@ CASES += [
     for name in ("lenet5", "resnet20", "mobilenet")
     for activations in (Activations.CHANNEL, Activations.POSITION)
 ]
+USUAL = (
+    *((name, method, Activations.SIGN) for name in ("sfc", "lenet5", "resnet20_prelu") for method in METHODS),
+    ("cnv", Method.SLB, Activations.SIGN),
+    ("vgg8", Method.FLEXOR, Activations.SIGN),
+    ("resnet20", Method.HBNN, Activations.POSITION),
+    ("resnet18", Method.BNN, Activations.SIGN),
+    ("mobilenet", Method.HBNN, Activations.CHANNEL),
+    ("alexnet_bn", Method.SLB, Activations.SIGN),
+)
+"""Every network, method and kind of activation once at least; the whole table takes three minutes."""
 
 
 @pytest.mark.parametrize(
-    ("name", "method", "activations"), CASES, ids=lambda value: getattr(value, "value", value)
+    ("name", "method", "activations"),
+    rows(CASES, usual=lambda *row: row in USUAL),
+    ids=lambda value: getattr(value, "value", value),
 )
 def test_the_network_is_exact_from_its_file_to_the_golden_model(name, method, activations, tmp_path):
     model, codes = quantized(name, method, activations)

@@ -15,6 +15,7 @@ from hbnn_hw.types import Bordered, Element, Integers, Planes, TensorType
 from tests.graphs import random_weights
 from tests.hls.layer_bench import BRANCHES, Layer, LayerBench, random_tensor
 from tests.hls.networks import random_thresholds
+from tests.tables import rows
 
 pytestmark = pytest.mark.hls
 
@@ -109,11 +110,14 @@ def all_units(seed: int) -> list[Layer]:
 
 @pytest.mark.parametrize(
     ("seed", "flags", "tool"),
-    [
-        (0, (), HlsTool.VIVADO_HLS),
-        (1, BRANCHES, HlsTool.VITIS_HLS),
-        (2, ("-fsanitize=address,undefined", "-fno-sanitize=shift"), HlsTool.VIVADO_HLS),
-    ],
+    rows(
+        [
+            (0, (), HlsTool.VIVADO_HLS),
+            (1, BRANCHES, HlsTool.VITIS_HLS),
+            (2, ("-fsanitize=address,undefined", "-fno-sanitize=shift"), HlsTool.VIVADO_HLS),
+        ],
+        usual=lambda seed, flags, tool: bool(flags),
+    ),
     ids=["native", "synthesis", "sanitizers"],
 )
 def test_units_equal_golden(bench, seed, flags, tool):

@@ -50,6 +50,7 @@ from hbnn_hw.nn import (
     XorGradient,
     dist_from_avg,
 )
+from tests.tables import rows
 
 CONV = {"padding": 1, "padding_value": Padding.MINUS_ONE}
 IMAGES = (5, 4, 6, 6)
@@ -217,7 +218,7 @@ def test_autocast_trains_in_half_precision(name, training):
 
 
 @COMPILER
-@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("training", rows([True, False], usual=lambda training: training))
 def test_the_compiled_layer_computes_and_learns_the_same(name, training):
     """The whole tracer and its own differentiation, without the code generator, which takes long."""
     layer, x = made(name)
@@ -232,12 +233,15 @@ def test_the_compiled_layer_computes_and_learns_the_same(name, training):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("linear", "conv"),
-    [
-        (BinaryLinear, BinaryConv2d),
-        (HbnnLinear, HbnnConv2d),
-        (SlbLinear, SlbConv2d),
-        (FlexorLinear, FlexorConv2d),
-    ],
+    rows(
+        [
+            (BinaryLinear, BinaryConv2d),
+            (HbnnLinear, HbnnConv2d),
+            (SlbLinear, SlbConv2d),
+            (FlexorLinear, FlexorConv2d),
+        ],
+        usual=lambda linear, conv: linear is HbnnLinear,
+    ),
 )
 def test_a_network_compiles_to_machine_code(linear, conv):
     torch.manual_seed(0)

@@ -58,6 +58,38 @@ def test_7_series_gives_nanoseconds_and_all_cells():
     assert "ns of logic delay" in project_text(result)
 
 
+WITH_PRIMITIVES = """
+module unit(input clk, input [5:0] i, output reg o);
+  wire q;
+  LUT6 #(.INIT(64'h6996966996696996)) parity(
+    .I0(i[0]), .I1(i[1]), .I2(i[2]), .I3(i[3]), .I4(i[4]), .I5(i[5]), .O(q)
+  );
+  always @(posedge clk) o <= q;
+endmodule
+module net(input clk, input [5:0] i, output o);
+  unit one(clk, i, o);
+endmodule
+`ifndef SYNTHESIS
+module LUT6(input I0, input I1, input I2, input I3, input I4, input I5, output O);
+  parameter [63:0] INIT = 64'h0;
+  assign O = INIT[{I5, I4, I3, I2, I1, I0}];
+endmodule
+`endif
+"""
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize(
+    ("target", "fewest", "most"), [(SynthesisTarget.GENERIC, 1, 1), (SynthesisTarget.ICE40, 2, 3)]
+)
+def test_primitives_of_7_series_are_mapped_to_other_targets(target, fewest, most):
+    result = synthesize_project(WITH_PRIMITIVES, "net", target)
+    assert fewest <= result.total["LUT"] <= most
+    assert fewest <= result.units["one"]["LUT"] <= most
+    assert set(result.units) == {"", "one"}
+    assert 1 <= result.path.levels <= most
+
+
 REPORT = {
     "critical_paths": [],
     "fmax": {"$glbnet$aclk": {"achieved": 71.25, "constraint": 100.0}, "slow": {"achieved": 65.5}},

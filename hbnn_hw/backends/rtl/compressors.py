@@ -99,7 +99,7 @@ class Plan:
     outputs
         Nets of the sum, least significant first.
     depth
-        Logic levels: every LUT is one, and so is every carry chain.
+        Logic levels: every LUT is one, and so are four places of a carry chain.
     """
 
     n_inputs: int
@@ -148,6 +148,9 @@ _MOST_INPUTS, _PAIR_INPUTS = 6, 5
 
 _CHAIN_BITS = 7
 """Bits that a counter on a carry chain takes."""
+
+_CARRY_PLACES = 4
+"""Places of a carry primitive; a longer chain is one level for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +251,7 @@ class _Builder:
     def chain(self, carry_in: int, propagate: Sequence[int], generate: Sequence[int]) -> tuple[int, ...]:
         """Add a carry chain."""
         time = self.time([carry_in, *propagate, *generate]) + 1
-        sums = tuple(self.net(time) for _ in propagate)
+        sums = tuple(self.net(time + at // _CARRY_PLACES) for at in range(len(propagate)))
         self.cells.append(
             Chain(carry_in=carry_in, propagate=tuple(propagate), generate=tuple(generate), sums=sums)
         )

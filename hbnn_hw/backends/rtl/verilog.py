@@ -79,7 +79,7 @@ def tidy_text(text: str) -> str:
     text = re.sub(
         r"^  (reg .*?)(\w+) = (\d+'[dh]\w+);$", r"  \1\2;\n  initial \2 = \3;", text, flags=re.MULTILINE
     )
-    return re.sub(r"= ! (\w+);$", r"= ~| \1;", text, flags=re.MULTILINE)
+    return re.sub(r"= ! (\w+(?:\[[\d:]+\])?);$", r"= ~| \1;", text, flags=re.MULTILINE)
 
 
 _ATTRIBUTE = re.compile(

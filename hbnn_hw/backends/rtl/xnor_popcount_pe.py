@@ -114,7 +114,7 @@ class XnorPopcountPe(wiring.Component):  # type: ignore[misc]  # Amaranth ships 
     word adds twice its agreements, or, outside, as many as it has entries.
 
     Latency 3 clocks with ``advance`` high (counts, contribution, accumulator), one step per clock. Area
-    (Yosys, 7-series): 1.17 LUTs per lane and input plane, as an adder tree 2.2; one per place of the sum;
+    (Yosys, 7-series): 1.16 LUTs per lane and input plane, as an adder tree 2.2; one per place of the sum;
     flip-flops for counts, contribution and accumulator.
 
     Parameters
