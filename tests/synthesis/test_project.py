@@ -81,9 +81,10 @@ endmodule
 
 @pytest.mark.synth
 @pytest.mark.parametrize(
-    ("target", "fewest", "most"), [(SynthesisTarget.GENERIC, 1, 1), (SynthesisTarget.ICE40, 2, 3)]
+    ("target", "fewest", "most"),
+    [(SynthesisTarget.GENERIC, 1, 1), (SynthesisTarget.ICE40, 2, 3), (SynthesisTarget.XC7, 1, 1)],
 )
-def test_primitives_of_7_series_are_mapped_to_other_targets(target, fewest, most):
+def test_primitives_of_7_series_are_kept_or_mapped_to_other_targets(target, fewest, most):
     result = synthesize_project(WITH_PRIMITIVES, "net", target)
     assert fewest <= result.total["LUT"] <= most
     assert fewest <= result.units["one"]["LUT"] <= most
