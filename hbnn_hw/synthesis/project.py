@@ -110,7 +110,7 @@ class _Flow:
             run_yosys(
                 [
                     f"{READ[self.target is SynthesisTarget.XC7]} design.v",
-                    f"hierarchy -check -top {self.top}",
+                    f"hierarchy -top {self.top}",
                     *passes,
                     "write_json netlist.json",
                 ],

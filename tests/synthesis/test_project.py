@@ -5,6 +5,7 @@ import json
 import pytest
 
 from hbnn_hw.errors import ToolFailedError, ToolMissingError
+from hbnn_hw.synthesis.harness import harness
 from hbnn_hw.synthesis.placement import check_placeable, parse_report
 from hbnn_hw.synthesis.project import synthesize_project
 from hbnn_hw.synthesis.targets import SynthesisTarget
@@ -80,9 +81,10 @@ endmodule
 
 @pytest.mark.synth
 @pytest.mark.parametrize(
-    ("target", "fewest", "most"), [(SynthesisTarget.GENERIC, 1, 1), (SynthesisTarget.ICE40, 2, 3)]
+    ("target", "fewest", "most"),
+    [(SynthesisTarget.GENERIC, 1, 1), (SynthesisTarget.ICE40, 2, 3), (SynthesisTarget.XC7, 1, 1)],
 )
-def test_primitives_of_7_series_are_mapped_to_other_targets(target, fewest, most):
+def test_primitives_of_7_series_are_kept_or_mapped_to_other_targets(target, fewest, most):
     result = synthesize_project(WITH_PRIMITIVES, "net", target)
     assert fewest <= result.total["LUT"] <= most
     assert fewest <= result.units["one"]["LUT"] <= most
@@ -110,6 +112,18 @@ def test_a_report_of_place_and_route_is_read():
     assert placed.document()["used"]["BRAM18"] == [4, 208]
     with pytest.raises(ToolFailedError, match="must tell a clock frequency"):
         parse_report({"utilization": {}}, "nextpnr")
+
+
+def test_a_frame_of_registers_takes_wide_ports_off_the_pins():
+    ports = {
+        "aclk": {"direction": "input", "bits": [2]},
+        "a": {"direction": "input", "bits": [3, 4, 5]},
+        "y": {"direction": "output", "bits": [6]},
+        "b": {"direction": "input", "bits": [7]},
+    }
+    frame = harness("net", ports, "aclk")
+    assert frame.registers == 7
+    assert "net design_(.aclk(aclk), .a(source[0+:3]), .b(source[3+:1]), .y(results[0+:1]));" in frame.verilog
 
 
 def test_only_ecp5_is_placed_and_a_missing_tool_is_named(monkeypatch):
