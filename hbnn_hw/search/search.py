@@ -21,6 +21,9 @@ from hbnn_hw.search.choice import Chooser
 from hbnn_hw.step_counts import full_steps
 from hbnn_hw.streams import input_buffer_words, node_cycles
 
+TIGHTER = (0.75, 0.5)
+"""Parts of a target at which a smaller design is looked for as well."""
+
 ROUNDS = 6
 """Most times that the prices of resources are raised to bring a design into the budget."""
 
@@ -200,7 +203,23 @@ class FoldingSearch:
             prices, before = self.budget.raised(prices, found[-1].needs), chosen
         result = min(found, key=lambda one: self.budget.fullest(one.needs))
         self._check(result, interval_cycles)
-        return result
+        return self._cheapest([result, *self._faster(interval_cycles)])
+
+    def _faster(self, interval_cycles: int) -> list[SearchResult]:
+        """Return designs for tighter targets: queues and converters, which no choice counts, may be fewer."""
+        fewest, prices = self._chooser.slowest_of_fastest()[1], self.budget.prices()
+        targets = [int(interval_cycles * share) for share in TIGHTER]
+        choices = [self._chooser.choose(target, prices) for target in targets if target >= fewest]
+        designs = [self.result(chosen) for chosen in choices if chosen is not None]
+        return [
+            design
+            for design in designs
+            if design.interval_cycles <= interval_cycles and self.budget.excess(design.needs) is None
+        ]
+
+    def _cheapest(self, designs: list[SearchResult]) -> SearchResult:
+        """Return the first of the designs that cost least."""
+        return min(designs, key=lambda one: float(one.needs @ self.budget.prices()))
 
     def fastest(self) -> SearchResult:
         """Return the fastest design that fits the budget, by bisection over the targets.

@@ -82,8 +82,8 @@ def test_two_layers_are_folded_as_cheaply_as_by_trying_everything():
             if result.interval_cycles <= target
         )
         found = search.smallest(target)
-        # The search also counts how many converters there are.
-        assert found.needs @ BUDGET.prices() <= best * 1.1
+        # The choice counts neither converters nor queues, a large part of so small a network.
+        assert found.needs @ BUDGET.prices() <= best * 1.12
 
 
 def every(search, first, second):
