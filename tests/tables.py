@@ -8,5 +8,8 @@ import pytest
 
 def rows(cases: Iterable[Any], usual: Callable[..., bool]) -> list[Any]:
     """Mark the rows that only the whole table has; ``usual`` is told the values of a row."""
-    listed = [case if isinstance(case, tuple) else (case,) for case in cases]
-    return [case if usual(*case) else pytest.param(*case, marks=pytest.mark.table) for case in listed]
+    marked = []
+    for case in cases:
+        row = case if isinstance(case, tuple) else (case,)
+        marked.append(case if usual(*row) else pytest.param(*row, marks=pytest.mark.table))
+    return marked
