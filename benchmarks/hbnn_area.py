@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ KINDS = ("element", "column", "row")
 PLANES = 3
 COEFFICIENTS = (4, 2, 1)
 SEED = 2018
+
+GROUP_SIZE = 4
+"""Rows that share sub-sums, the same for all maps; the search would win a few percent for each."""
 
 
 def bit_map(kind: str, mix: Sequence[float], shape: tuple[int, int], seed: int) -> NDArray[np.int64]:
@@ -99,7 +103,7 @@ def with_map(op: Mvtu, kind: str, mix: Sequence[float], n_rows: int) -> Mvtu:
 
 def area(name: str, op: Mvtu, source: TensorType, planned: bool) -> tuple[int, int]:
     """LUTs and sites of a layer; both the planned LUTs without synthesis."""
-    plan = plan_layer(op, source)
+    plan = plan_layer(op, source, (GROUP_SIZE,))
     if planned:
         return plan.netlist.luts, plan.netlist.luts
     found = measure(our_design(name, op, source, plan))
@@ -109,6 +113,7 @@ def area(name: str, op: Mvtu, source: TensorType, planned: bool) -> tuple[int, i
 def points(n_rows: int, planned: bool) -> Iterator[dict[str, Any]]:
     """Measure all kinds and averages, summed over the layers; full planes are the same in every kind."""
     layers = list(trained_layers(n_rows))
+    print(", ".join(name for name, _, _ in layers), file=sys.stderr, flush=True)
     for average, mix in MIXES.items():
         is_full = max(mix) == 1
         for kind in KINDS[:1] if is_full else KINDS:
@@ -116,6 +121,7 @@ def points(n_rows: int, planned: bool) -> Iterator[dict[str, Any]]:
                 area(f"{name}, {average} bits, {kind} map", with_map(op, kind, mix, n_rows), source, planned)
                 for name, op, source in layers
             ]
+            print(average, kind, areas, file=sys.stderr, flush=True)
             luts, sites = (sum(part) for part in zip(*areas, strict=True))
             for shown in KINDS if is_full else (kind,):
                 yield {"kind": shown, "average_bits": average, "luts": luts, "sites": sites}

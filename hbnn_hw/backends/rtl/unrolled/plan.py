@@ -65,7 +65,7 @@ class LayerPlan:
         return f"{taken}; LUTs of {self.sample_rows} rows that share: {tried}"
 
 
-SAMPLE_ROWS = 24
+SAMPLE_ROWS = 32
 """Rows that the search builds with every structure; a larger layer is then built once."""
 
 
