@@ -90,7 +90,10 @@ def export(
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to make; must not exist.")
     ],
     backend: Annotated[
-        BackendChoice, typer.Option(help="What to emit; all that know the network's operators by default.")
+        BackendChoice,
+        typer.Option(
+            help="What to emit; by default all that know the network, RTL up to 8 million weight bits."
+        ),
     ] = BackendChoice.ALL,
     pe: Annotated[list[str] | None, typer.Option(metavar="N|LAYER=N", help="Rows computed at once.")] = None,
     simd: Annotated[

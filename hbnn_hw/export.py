@@ -205,6 +205,10 @@ def _read(path: Path, options: ExportOptions) -> tuple[Graph, dict[str, Any], ND
     return model.graph, dict(model.facts), model.images
 
 
+RTL_WEIGHT_BITS = 8_000_000
+"""Beyond these the RTL takes minutes to print and is emitted only when it is asked for."""
+
+
 def _backends(graph: Graph, options: ExportOptions) -> frozenset[Backend]:
     """Return the back ends to use: those asked for, or else all that know the network's operators."""
     if options.backends is not None and Backend.RTL not in options.backends:
@@ -217,7 +221,15 @@ def _backends(graph: Graph, options: ExportOptions) -> frozenset[Backend]:
         if options.backends is not None:
             raise
         return frozenset({Backend.HLS})
+    if options.backends is None and _weight_bits(graph) > RTL_WEIGHT_BITS:
+        return frozenset({Backend.HLS})
     return options.backends or frozenset(Backend)
+
+
+def _weight_bits(graph: Graph) -> int:
+    """Bits of all weight planes."""
+    units = [node.op.weights for node in graph.hardware_nodes if isinstance(node.op, Mvtu)]
+    return sum(weights.n_planes * weights.rows * weights.columns for weights in units)
 
 
 def _backend_files(
