@@ -14,13 +14,12 @@ pytestmark = pytest.mark.cosim
 
 
 def flip(verilog: str, module: str, bit: int) -> str:
-    """Invert one bit of the first word of a ROM."""
+    """Invert one bit of the first word of a ROM: each bit of a word is a table of its own."""
     start = verilog.index(f"module {module}(")
-    match = re.compile(r"memory\[0\] = (\d+)'h(\w+);").search(verilog, start)
-    assert match
-    width, value = int(match[1]), int(match[2], 16) ^ (1 << bit)
-    assert bit < width
-    return verilog[: match.start()] + f"memory[0] = {width}'h{value:x};" + verilog[match.end() :]
+    tables = re.compile(r"\.INIT\((\d+)'h(\w+)\)").finditer(verilog, start, verilog.index("endmodule", start))
+    match = list(tables)[bit]
+    value = int(match[2], 16) ^ 1
+    return verilog[: match.start()] + f".INIT({match[1]}'h{value:x})" + verilog[match.end() :]
 
 
 @pytest.mark.parametrize("rom", ["weight_rom", "mask_rom", "row_rom"])
