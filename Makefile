@@ -21,11 +21,11 @@ demo: $(READY) tools
 	@echo "The report: $(CURDIR)/$(DEMO)/report.html"
 
 test: $(READY) tools data lint
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0
 
 # What `make test` leaves out of its long tables: every network x method x folding in C simulation, and more.
 table: $(READY) tools data
-	$(BIN)/python -m pytest -n auto --dist load --table -m table
+	$(BIN)/python -m pytest -n auto --dist load --max-worker-restart 0 --table -m table
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -1,9 +1,9 @@
 """Tables and carry chains: both fabrics mean the same, and the models are the vendor's primitives."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import pyosys
 import pytest
 from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
@@ -31,7 +31,7 @@ def wrapped(model: str, name: str, init: int) -> str:
 
 def vendor_model(name: str) -> str:
     """Cut one module out of the cell library that comes with Yosys."""
-    path = Path(pyosys.__file__).parent / "share" / "xilinx" / "cells_sim.v"
+    path = Path(find_spec("pyosys").origin).parent / "share" / "xilinx" / "cells_sim.v"
     text = path.read_text()
     start = text.index(f"module {name}(")
     return text[start : text.index("endmodule", start) + len("endmodule")]
