@@ -360,14 +360,24 @@ def convert(
 
 
 @app.command()
-def estimate(folder: ExportFolder, as_json: AsJson = False) -> None:
-    """Estimate area, cycles and energy of an exported network."""
+def estimate(
+    folder: ExportFolder,
+    device: Annotated[
+        str | None, typer.Option(help="Board or part to hold the estimate against; the export's by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate area, cycles, energy and power of an exported network."""
     from hbnn_hw.estimate import estimate as run
     from hbnn_hw.estimate import estimate_text
-    from hbnn_hw.exported import open_export, target_of
+    from hbnn_hw.exported import open_export, real_inputs, target_of
+    from hbnn_hw.target import Target, find_device
 
     exported = open_export(folder)
-    result = run(exported.graph, target_of(exported.manifest))
+    target = target_of(exported.manifest)
+    if device is not None:
+        target = Target(find_device(device), target.clock_ns)
+    result = run(exported.graph, target, real_inputs(exported))
     if as_json:
         _print_json(result.document())
     else:
