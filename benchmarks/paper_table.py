@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, partial
+from itertools import pairwise
 from typing import Any
 
 from designs import (
@@ -168,10 +169,8 @@ def units() -> list[DesignSpec]:
 
 def in_words(shares: Sequence[float]) -> tuple[float, ...]:
     """Round shares to whole SIMD words of the unit."""
-    rounded: list[float] = []
-    for share in shares[:-1]:
-        rounded.append(round((sum(rounded) + share) * WORDS) / WORDS - sum(rounded))
-    return (*rounded, 1 - sum(rounded))
+    ends = [0, *(round(sum(shares[: n + 1]) * WORDS) for n in range(len(shares)))]
+    return tuple((end - start) / WORDS for start, end in pairwise(ends))
 
 
 def unit(entry: dict[str, Any]) -> dict[str, Any]:

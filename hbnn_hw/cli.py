@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -370,6 +371,7 @@ def estimate(
     """Estimate area, cycles, energy and power of an exported network."""
     from hbnn_hw.estimate import estimate as run
     from hbnn_hw.estimate import estimate_text
+    from hbnn_hw.estimate.compression import compression_text, network_compression
     from hbnn_hw.exported import open_export, real_inputs, target_of
     from hbnn_hw.target import Target, find_device
 
@@ -378,10 +380,11 @@ def estimate(
     if device is not None:
         target = Target(find_device(device), target.clock_ns)
     result = run(exported.graph, target, real_inputs(exported))
+    compression = network_compression(exported.graph)
     if as_json:
-        _print_json(result.document())
+        _print_json({**result.document(), "compression": [asdict(layer) for layer in compression]})
     else:
-        _out.print(estimate_text(result), end="", markup=False)
+        _out.print(estimate_text(result) + compression_text(compression), end="", markup=False)
 
 
 @app.command()
