@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.console import Console
 from hbnn_hw import __version__
 from hbnn_hw.errors import HbnnError, MismatchError
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm
+
+if TYPE_CHECKING:
+    from hbnn_hw.exported import Exported
 
 app = typer.Typer(
     help="Hardware co-design of extremely low-bit neural networks: PyTorch to a verified FPGA accelerator.",
@@ -394,6 +397,10 @@ def synth(
     place: Annotated[
         bool, typer.Option("--place", help="Place and route, too (ecp5): a real clock frequency.")
     ] = False,
+    liberty: Annotated[
+        Path | None,
+        typer.Option(help="Map to the standard cells of this Liberty file: gate-level area of every unit."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Synthesize the exported RTL with Yosys: cells of every unit and in total, and the longest path.
@@ -408,6 +415,9 @@ def synth(
     from hbnn_hw.synthesis.text import project_text
 
     exported = open_export(folder)
+    if liberty is not None:
+        _synthesize_cells(exported, liberty, as_json)
+        return
     result = synthesize_export(exported, SynthesisTarget(target.value), place=place, say=_say)
     if result.cells is not None:
         add_synthesis(exported, result.cells)
@@ -418,6 +428,19 @@ def synth(
     if result.cells is not None:
         estimated = run(exported.graph, target_of(exported.manifest))
         _out.print(synthesis_text(result.cells, estimated), end="", markup=False)
+
+
+def _synthesize_cells(exported: Exported, liberty: Path, as_json: bool) -> None:
+    from hbnn_hw.estimate.synthesis import top_module
+    from hbnn_hw.synthesis.exported import exported_verilog
+    from hbnn_hw.synthesis.standard_cells import CellLibrary, cells_text, synthesize_cells
+
+    verilog = exported_verilog(exported)
+    result = synthesize_cells(verilog, top_module(verilog), CellLibrary.read(liberty), say=_say)
+    if as_json:
+        _print_json(result.document())
+    else:
+        _out.print(cells_text(result), end="", markup=False)
 
 
 @app.command()
