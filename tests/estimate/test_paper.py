@@ -1,6 +1,8 @@
 """The paper's scaling gives the printed digits of its hardware table."""
 
+import importlib
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +65,42 @@ def test_area_and_time_take_one_factor_each_on_the_fpga_and_area_both_on_the_asi
 )
 def test_rounding_is_half_up_to_the_printed_digits(value, printed, text):
     assert as_printed(Decimal(value), printed) == text
+
+
+@pytest.fixture
+def table(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    return importlib.import_module("paper_table")
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 5, 6])
+def test_a_folded_cnv_has_the_paper_s_rate(table, number):
+    row = TABLE_2[number - 1]
+    model = table.modelled(row, 1)
+    assert model.kfps == pytest.approx(float(row.printed[Quantity.KFPS]), rel=0.03)
+    assert model.weight_bits == pytest.approx(float(row.bits), abs=0.03)
+
+
+def test_more_weight_bits_take_time_and_more_planes_area(table):
+    one, two = (table.modelled(TABLE_2[3], planes) for planes in (1, 2))
+    assert one.kfps == two.kfps
+    assert one.occupancy_pct < two.occupancy_pct
+
+
+def test_the_synthesized_units_have_whole_words_of_equal_bitwidth(table):
+    for spec in table.units():
+        layer = spec.layers[0]
+        assert sum(layer.fractions) == pytest.approx(1)
+        assert all(
+            (share * table.WORDS) == pytest.approx(round(share * table.WORDS)) for share in layer.fractions
+        )
+
+
+def test_units_are_shown_as_they_were_synthesized(table):
+    found = [table.unit(entry) for entry in table.load_results(table.RAW)]
+    assert [(row["name"], row["planes"]) for row in found] == [
+        (spec.name, spec.input_bits) for spec in table.units()
+    ]
+    # Whole words that are missing take no step: cycles follow the bits exactly.
+    for row in found:
+        assert row["cycles"] == pytest.approx(144 * row["weight_bits"], abs=0.1)
