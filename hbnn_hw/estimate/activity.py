@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from hbnn_hw.folding import weight_words
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import EncodeBitPlanes, HardwareOp, Mvtu, Tensor
+from hbnn_hw.ops import HardwareOp, Mvtu, Tensor
 from hbnn_hw.planes import Bits
 from hbnn_hw.streams import node_cycles
 from hbnn_hw.types import Integers
@@ -129,8 +129,6 @@ def _toggle(node: Node, source: Tensor) -> float:
     assert isinstance(op, HardwareOp)
     if isinstance(op, Mvtu) and not op.scheduled_folding.unrolled:
         return product_toggle(op, source)
-    if isinstance(op, EncodeBitPlanes):
-        return toggle_rate(stream_beats(source, op.lanes_in))
     # Consecutive images follow one another: the last beat of one stands in front of the next one's first.
     beats = stream_beats(source, op.lanes_in)
     return toggle_rate(beats.reshape(-1, beats.shape[-1]))

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hbnn_hw.folding import weight_words
 from hbnn_hw.ops import (
     Add,
     HardwareOp,
@@ -69,11 +68,14 @@ def mask_word_bits(op: Mvtu) -> int:
     """Bits of masks that a folded unit reads in a step: none where words are whole, one row's if shared."""
     if op.weights.is_homogeneous:
         return 0
-    fold = op.scheduled_folding
-    masks = weight_words(op.weights, fold, op.schedule())[1]
-    if masks.all():
+    fold, masks = op.scheduled_folding, op.weights.unpacked_masks()
+    # (planes, row folds, pe, column folds, simd): a word is one PE's and one column fold's.
+    tiles = masks.reshape(len(masks), -1, fold.pe, op.weights.columns // fold.simd, fold.simd)
+    present, whole = tiles.any(axis=(2, 4)), tiles.all(axis=(2, 4))
+    # A step without any entry is kept where it reads the stream.
+    if (present == whole).all() and op.schedule().n_steps == present.sum():
         return 0
-    return fold.simd if (masks == masks[:, :1]).all() else fold.pe * fold.simd
+    return fold.simd if (tiles == tiles[:, :, :1]).all() else fold.pe * fold.simd
 
 
 def _memory_bits(op: Mvtu, source: TensorType) -> float:
