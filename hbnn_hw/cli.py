@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +16,9 @@ from rich.console import Console
 from hbnn_hw import __version__
 from hbnn_hw.errors import HbnnError, MismatchError
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm
+
+if TYPE_CHECKING:
+    from hbnn_hw.exported import Exported
 
 app = typer.Typer(
     help="Hardware co-design of extremely low-bit neural networks: PyTorch to a verified FPGA accelerator.",
@@ -360,18 +364,30 @@ def convert(
 
 
 @app.command()
-def estimate(folder: ExportFolder, as_json: AsJson = False) -> None:
-    """Estimate area, cycles and energy of an exported network."""
+def estimate(
+    folder: ExportFolder,
+    device: Annotated[
+        str | None, typer.Option(help="Board or part to hold the estimate against; the export's by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate area, cycles, energy and power of an exported network."""
     from hbnn_hw.estimate import estimate as run
     from hbnn_hw.estimate import estimate_text
-    from hbnn_hw.exported import open_export, target_of
+    from hbnn_hw.estimate.compression import compression_text, network_compression
+    from hbnn_hw.exported import open_export, real_inputs, target_of
+    from hbnn_hw.target import Target, find_device
 
     exported = open_export(folder)
-    result = run(exported.graph, target_of(exported.manifest))
+    target = target_of(exported.manifest)
+    if device is not None:
+        target = Target(find_device(device), target.clock_ns)
+    result = run(exported.graph, target, real_inputs(exported))
+    compression = network_compression(exported.graph)
     if as_json:
-        _print_json(result.document())
+        _print_json({**result.document(), "compression": [asdict(layer) for layer in compression]})
     else:
-        _out.print(estimate_text(result), end="", markup=False)
+        _out.print(estimate_text(result) + compression_text(compression), end="", markup=False)
 
 
 @app.command()
@@ -381,6 +397,10 @@ def synth(
     place: Annotated[
         bool, typer.Option("--place", help="Place and route, too (ecp5): a real clock frequency.")
     ] = False,
+    liberty: Annotated[
+        Path | None,
+        typer.Option(help="Map to the standard cells of this Liberty file: gate-level area of every unit."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Synthesize the exported RTL with Yosys: cells of every unit and in total, and the longest path.
@@ -395,6 +415,9 @@ def synth(
     from hbnn_hw.synthesis.text import project_text
 
     exported = open_export(folder)
+    if liberty is not None:
+        _synthesize_cells(exported, liberty, as_json)
+        return
     result = synthesize_export(exported, SynthesisTarget(target.value), place=place, say=_say)
     if result.cells is not None:
         add_synthesis(exported, result.cells)
@@ -405,6 +428,19 @@ def synth(
     if result.cells is not None:
         estimated = run(exported.graph, target_of(exported.manifest))
         _out.print(synthesis_text(result.cells, estimated), end="", markup=False)
+
+
+def _synthesize_cells(exported: Exported, liberty: Path, as_json: bool) -> None:
+    from hbnn_hw.estimate.synthesis import top_module
+    from hbnn_hw.synthesis.exported import exported_verilog
+    from hbnn_hw.synthesis.standard_cells import CellLibrary, cells_text, synthesize_cells
+
+    verilog = exported_verilog(exported)
+    result = synthesize_cells(verilog, top_module(verilog), CellLibrary.read(liberty), say=_say)
+    if as_json:
+        _print_json(result.document())
+    else:
+        _out.print(cells_text(result), end="", markup=False)
 
 
 @app.command()
