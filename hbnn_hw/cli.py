@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from enum import Enum
@@ -10,9 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from hbnn_hw import __version__
+from hbnn_hw.cli_explore import explore
+from hbnn_hw.console import err as _err
+from hbnn_hw.console import out as _out
+from hbnn_hw.console import print_json as _print_json
+from hbnn_hw.console import say as _say
 from hbnn_hw.errors import HbnnError, MismatchError
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm
 
@@ -23,8 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_out = Console(highlight=False, soft_wrap=True)
-_err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class BackendChoice(Enum):
@@ -72,15 +73,6 @@ ModelFile = Annotated[
 ]
 ExportFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder written by 'hbnn-hw export'.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-
-
-def _say(text: str) -> None:
-    """Report progress on standard error, so that standard output stays machine-readable."""
-    _err.print(f"· {text}", markup=False)
-
-
-def _print_json(document: Any) -> None:  # noqa: ANN401 - plain JSON data has no other type
-    sys.stdout.write(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 @app.command()
@@ -372,6 +364,9 @@ def estimate(folder: ExportFolder, as_json: AsJson = False) -> None:
         _print_json(result.document())
     else:
         _out.print(estimate_text(result), end="", markup=False)
+
+
+app.command()(explore)
 
 
 @app.command()
