@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from hbnn_hw import __version__
-from hbnn_hw.cli_explore import explore
+from hbnn_hw.cli_explore import estimate_bits, explore
 from hbnn_hw.console import err as _err
 from hbnn_hw.console import out as _out
 from hbnn_hw.console import print_json as _print_json
@@ -352,14 +352,41 @@ def convert(
 
 
 @app.command()
-def estimate(folder: ExportFolder, as_json: AsJson = False) -> None:
-    """Estimate area, cycles and energy of an exported network."""
+def estimate(
+    network: Annotated[
+        Path,
+        typer.Argument(metavar="DIR|MODEL.PT", help="Folder written by 'hbnn-hw export', or a model file."),
+    ],
+    bits: Annotated[
+        str | None, typer.Option(metavar="B,…", help="A model against its average bitwidth: 1.0,1.2,1.4,2.0.")
+    ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[BITS=]MODEL.PT", help="A trained network beside --bits; may be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate area, cycles and energy of an exported network, or of a model file at the default folding.
+
+    With --bits, weights of these average bitwidths are drawn for a model's layers, folded and unrolled.
+    """
+    if bits is not None:
+        estimate_bits(network, bits, checkpoint or (), as_json)
+        return
     from hbnn_hw.estimate import estimate as run
     from hbnn_hw.estimate import estimate_text
     from hbnn_hw.exported import open_export, target_of
+    from hbnn_hw.inspection import read_graph
+    from hbnn_hw.passes import lower
+    from hbnn_hw.target import Target
 
-    exported = open_export(folder)
-    result = run(exported.graph, target_of(exported.manifest))
+    if checkpoint:
+        raise HbnnError("--checkpoint stands beside --bits only")
+    if network.is_file():
+        result = run(lower(read_graph(network)), Target())
+    else:
+        exported = open_export(network)
+        result = run(exported.graph, target_of(exported.manifest))
     if as_json:
         _print_json(result.document())
     else:

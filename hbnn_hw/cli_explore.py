@@ -1,8 +1,8 @@
-"""The verb ``explore``: parse, call, print."""
+"""The verb ``explore``, and ``estimate --bits``: parse, call, print."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -100,6 +100,20 @@ def explore(
         print_json(rows_document(rows))
     else:
         out.print(rows_text(rows, front_only=not show_all), end="", markup=False)
+
+
+def estimate_bits(model: Path, bits: str, checkpoints: Sequence[str], as_json: bool) -> None:
+    """Print a network's estimate against the average bitwidth."""
+    from hbnn_hw.explore import options, read_model
+    from hbnn_hw.explore.bitwidths import bitwidth_rows
+    from hbnn_hw.explore.table import bits_text, rows_document
+
+    averages = options.each(bits, options.average)
+    rows = bitwidth_rows(read_model(model), averages, [options.checkpoint(text) for text in checkpoints])
+    if as_json:
+        print_json(rows_document(rows))
+    else:
+        out.print(bits_text(rows), end="", markup=False)
 
 
 @contextmanager

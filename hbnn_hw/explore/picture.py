@@ -19,7 +19,7 @@ from hbnn_hw.templating import render
 WIDTH, HEIGHT = 560, 420
 LEFT, RIGHT, TOP, BOTTOM = 66, 16, 30, 46
 
-SHADES = 5
+SHADES = 8
 """Colours, from the fewest to the most bits."""
 
 _LABELLED = (1, 2, 5)
@@ -125,8 +125,8 @@ class _Scale:
 
 
 def _short(value: float) -> str:
-    """Print a round number with a prefix: 20 k."""
-    return with_unit(value, "").rstrip()
+    """Print a round number, a large one with a prefix: 20 k."""
+    return with_unit(value, "").rstrip() if value >= 1 else significant(value)
 
 
 def _made(rows: Sequence[Row]) -> list[tuple[Row, Figures]]:
@@ -184,7 +184,10 @@ def panel(rows: Sequence[Row], x: Axis, y: Axis) -> Panel:
 
 def _values(name: str, rows: Sequence[Row]) -> dict[str, object]:
     panels = [panel(rows, LUTS, RATE), panel(rows, LUTS, ENERGY)] if _made(rows) else []
-    keys = [Key(shade, f"{average:g} bits") for average, shade in shades(rows).items()]
+    keys = [
+        Key(shade, f"{average:.1f} bits" if round(average, 1) == average else f"{average:g} bits")
+        for average, shade in shades(rows).items()
+    ]
     return {
         "name": name,
         "panels": panels,

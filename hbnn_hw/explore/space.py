@@ -74,10 +74,11 @@ class Space:
         trained = [one.trained for one in (model, *checkpoints)]
         drawn = [one for one in self._drawn(model.digest) if not any(_covers(t, one) for t in trained)]
         choices: list[Weights] = sorted([*trained, *drawn], key=lambda one: round(one.average_bits, 6))
-        axes = (dict.fromkeys(choices), self.foldings, self.boards, self.clocks_ns)
         return tuple(
             Point(weights=weights, folding=folding, board=board, clock_ns=clock_ns)
-            for weights, folding, board, clock_ns in product(*(dict.fromkeys(axis) for axis in axes))
+            for weights, folding, board, clock_ns in product(
+                dict.fromkeys(choices), self.foldings, self.boards, self.clocks_ns
+            )
         )
 
     def _drawn(self, network: str) -> Iterator[Drawn]:
@@ -138,7 +139,9 @@ def _uniform(method: Method, average: float, network: str) -> Drawn | None:
 
 def _covers(trained: Trained, drawn: Drawn) -> bool:
     """Tell whether trained weights are an example of what would be drawn."""
-    if trained.method != drawn.method.value or drawn.slice_bits:
+    # One full plane is the same in every method.
+    same_method = trained.method == drawn.method.value or (drawn.is_uniform and drawn.n_planes == 1)
+    if not same_method or drawn.slice_bits:
         return False
     mine, other = dict(trained.distribution), dict(drawn.distribution)
     alike = all(abs(mine.get(b, 0.0) - other.get(b, 0.0)) < SAME_SHARES for b in mine.keys() | other.keys())

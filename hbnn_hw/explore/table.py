@@ -32,6 +32,7 @@ _HEADER = (
     "",
 )
 _TEXT_COLUMNS = (1, 2, 3, 4, 14)
+_BITS_COLUMNS = (0, 1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 13)
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
@@ -87,6 +88,12 @@ def rows_text(rows: Sequence[Row], *, front_only: bool = False) -> str:
     return table + summary_text(rows)
 
 
+def bits_text(rows: Sequence[Row]) -> str:
+    """Print the rows of one network, device and clock against the average bitwidth, without the front."""
+    table = [[cells[at] for at in _BITS_COLUMNS] for cells in (_HEADER, *map(_cells, rows))]
+    return aligned(table, range(1, 4)) + "area and energy are estimated, cycles exact\n"
+
+
 def summary_text(rows: Sequence[Row]) -> str:
     """Say how many points there are, how many of them are designs, and what accuracy was taken from."""
     made = [row.outcome.figures for row in rows if row.outcome.figures is not None]
@@ -94,7 +101,7 @@ def summary_text(rows: Sequence[Row]) -> str:
     front = sum(row.on_front for row in rows)
     text = (
         f"{len(rows)} points: {len(rows) - len(made)} without a design, {len(made) - fitting} that do not "
-        f"fit their device, {front} on the front ({FRONT}); area and energy are estimated, cycles exact\n"
+        f"fit their device, {front} on the front; area and energy are estimated, cycles exact\n"
     )
     if accuracy_is_known(rows):
         return text
