@@ -120,12 +120,16 @@ class DaskRunner:
             ) from error
         with client:
             self._check_workers(client)
-            sent = {name: client.scatter(content, broadcast=True) for name, content in networks.items()}
+            # As tasks, which come again where the worker that held their results has died.
+            sent = {
+                name: client.submit(bytes, content, key=f"network {name}")
+                for name, content in networks.items()
+            }
             futures = {
                 client.submit(evaluate, sent[point.weights.network], point, key=key_of(point)): point
                 for point in points
             }
-            for future in in_order_of_completion(futures):
+            for future in in_order_of_completion(futures, loop=client.loop):
                 yield futures[future], future.result()
 
     def _check_workers(self, client: Client) -> None:
