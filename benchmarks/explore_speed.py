@@ -1,15 +1,16 @@
-"""How fast explorations are: 200 designs of the MNIST network on two processes, one estimate of AlexNet-BN.
+"""How fast explorations are: 200 designs of the MNIST network on two cores, and an estimate of AlexNet-BN.
 
 The exploration is the command ``hbnn-hw explore`` on ``models/mnist_hbnn.pt``, in a fresh process with
-everything that it does: imports, capture, workers, results file, table. Its points are 11 average bitwidths
-from 1 to 2, with maps by element and by column, at 5 foldings and 2 clocks.
+everything that it does: imports, capture, two workers, results file, table. Its 203 points are 11 average
+bitwidths from 1 to 2, with maps by element, column and tile, at 7 foldings, two of them searched. The time is
+scaled to 200 points.
 
 AlexNet-BN is the network of ``lowering_scale.py``, 61 million weights of 1.4 bits. What is measured is what
 ``hbnn-hw estimate MODEL.PT`` does behind capture, in one process: lowering with the default foldings, and the
 estimate. The checkpoint is made first, which takes minutes and is not measured; ``--model`` keeps it.
 
-Prints a table, then one line of JSON: ``explore_200_s``, ``points``, ``estimate_alexnet_s`` and the CPU time of
-each. ``--only`` measures one of the two.
+Prints a table, then one line of JSON: ``points``, ``explore_200_s``, ``estimate_alexnet_s`` and the CPU
+time of both. ``--only`` measures one of them.
 """
 
 from __future__ import annotations
@@ -33,9 +34,8 @@ import models
 MNIST = Path(models.__file__).parent / "mnist_hbnn.pt"
 SPACE = (
     "--bits=1.0,1.1,1.2,1.3,1.4,1.5,1.6,1.7,1.8,1.9,2.0",
-    "--map=element,column",
-    "--folding=4x4,8x8,16x16,32x32,unrolled",
-    "--clock-ns=5,10",
+    "--map=element,column,tile:16x16",
+    "--folding=4x4,8x8,16x16,32x32,cycles=1568,fit,unrolled",
     "--workers=2",
 )
 

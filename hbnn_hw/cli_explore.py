@@ -44,6 +44,12 @@ def explore(
         list[str] | None,
         typer.Option(metavar="[BITS=]MODEL.PT", help="A trained network with its accuracy; may be repeated."),
     ] = None,
+    train: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COMMAND", help="Command that trains a network into {out}, once; may be repeated."
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores by default.")] = None,
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Compute on a Dask cluster, by its scheduler.")
@@ -74,6 +80,7 @@ def explore(
     from hbnn_hw.explore import explore as run
     from hbnn_hw.explore.picture import draw, picture_kind
     from hbnn_hw.explore.table import rows_csv, rows_document, rows_text
+    from hbnn_hw.explore.training import Training
 
     kind = picture_kind(picture) if picture else None
     compared = options.each(objectives, lambda text: options.choice(text, Objective, "an objective"))
@@ -86,8 +93,11 @@ def explore(
         boards=options.each(board, str),
         clocks_ns=options.each(clock_ns, options.clock),
     )
+    trainings = [Training.parse(command) for command in train or ()]
     say("reading the models")
     models = [read_model(model), *map(options.checkpoint, checkpoint or ())]
+    space.points(models[0], models[1:])  # what is wrong with the space is said before anything is trained
+    models += [read_model(one.run(results.with_suffix(".trained"), say)) for one in trainings]
     points = space.points(models[0], models[1:])
     runner = DaskRunner(dask) if dask else LocalRunner(workers)
     with ResultsFile(results) as finished, _progress(results) as progress:

@@ -3,6 +3,7 @@
 import csv
 import json
 import sqlite3
+import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -49,6 +50,17 @@ def test_the_same_command_finds_its_points(hbnn, explored):
     assert list(unrolled) == sorted(unrolled)
     assert list(unrolled.values()) == sorted(unrolled.values())
     assert before.code == again.code == 0
+
+
+def test_a_trained_network_is_a_point_with_its_accuracy(hbnn, tmp_path):
+    copy = f"import shutil, sys; shutil.copy('{MODELS / 'digits_bnn.pt'}', sys.argv[1])"
+    train = f'{sys.executable} -c "{copy}" {{out}}'
+    space = ["--bits", "2.0", "--folding", "4x4", "--workers", "1", "--all"]
+    done = hbnn("explore", MODEL, "-o", tmp_path / "r.sqlite", *space, "--train", train)
+    (checkpoint,) = (tmp_path / "r.trained").iterdir()
+    assert done.code == 0, done.err
+    assert checkpoint.stem in done.out
+    assert "94.82 %" in done.out
 
 
 def test_pictures_are_files_of_their_own(hbnn, explored, tmp_path):
