@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from dataclasses import asdict
@@ -11,9 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from hbnn_hw import __version__
+from hbnn_hw.cli_explore import estimate_bits, explore
+from hbnn_hw.console import err as _err
+from hbnn_hw.console import out as _out
+from hbnn_hw.console import print_json as _print_json
+from hbnn_hw.console import say as _say
 from hbnn_hw.errors import HbnnError, MismatchError
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm
 
@@ -27,8 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_out = Console(highlight=False, soft_wrap=True)
-_err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class BackendChoice(Enum):
@@ -76,15 +77,6 @@ ModelFile = Annotated[
 ]
 ExportFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder written by 'hbnn-hw export'.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-
-
-def _say(text: str) -> None:
-    """Report progress on standard error, so that standard output stays machine-readable."""
-    _err.print(f"· {text}", markup=False)
-
-
-def _print_json(document: Any) -> None:  # noqa: ANN401 - plain JSON data has no other type
-    sys.stdout.write(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 @app.command()
@@ -365,29 +357,58 @@ def convert(
 
 @app.command()
 def estimate(
-    folder: ExportFolder,
+    network: Annotated[
+        Path,
+        typer.Argument(metavar="DIR|MODEL.PT", help="Folder written by 'hbnn-hw export', or a model file."),
+    ],
+    bits: Annotated[
+        str | None, typer.Option(metavar="B,…", help="A model against its average bitwidth: 1.0,1.2,1.4,2.0.")
+    ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[BITS=]MODEL.PT", help="A trained network beside --bits; may be repeated."),
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="Board or part to hold the estimate against; the export's by default.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate area, cycles, energy and power of an exported network."""
+    """Estimate area, cycles, energy and power of an export, or of a model file at the default folding.
+
+    With --bits, weights of these average bitwidths are drawn for a model's layers, folded and unrolled.
+    """
+    from hbnn_hw.target import Target, find_device
+
+    chosen = Target(find_device(device)) if device is not None else Target()
+    if bits is not None:
+        estimate_bits(network, bits, checkpoint or (), chosen, as_json)
+        return
     from hbnn_hw.estimate import estimate as run
     from hbnn_hw.estimate import estimate_text
     from hbnn_hw.estimate.compression import compression_text, network_compression
     from hbnn_hw.exported import open_export, real_inputs, target_of
-    from hbnn_hw.target import Target, find_device
+    from hbnn_hw.inspection import read_graph
+    from hbnn_hw.passes import lower
 
-    exported = open_export(folder)
-    target = target_of(exported.manifest)
-    if device is not None:
-        target = Target(find_device(device), target.clock_ns)
-    result = run(exported.graph, target, real_inputs(exported))
-    compression = network_compression(exported.graph)
+    if checkpoint:
+        raise HbnnError("--checkpoint stands beside --bits only")
+    if network.is_file():
+        graph = lower(read_graph(network))
+        result = run(graph, chosen)
+    else:
+        exported = open_export(network)
+        graph, target = exported.graph, target_of(exported.manifest)
+        if device is not None:
+            target = Target(chosen.device, target.clock_ns)
+        result = run(graph, target, real_inputs(exported))
+    compression = network_compression(graph)
     if as_json:
         _print_json({**result.document(), "compression": [asdict(layer) for layer in compression]})
     else:
         _out.print(estimate_text(result) + compression_text(compression), end="", markup=False)
+
+
+app.command()(explore)
 
 
 @app.command()
