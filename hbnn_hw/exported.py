@@ -21,12 +21,14 @@ from hbnn_hw.verify.vectors import load_vectors
 
 if TYPE_CHECKING:
     from hbnn_hw.estimate import SynthesisResult
+    from hbnn_hw.report import UnrolledStructure
 
 MANIFEST = "export.json"
 FOLDING = "folding.json"
 REPORT = "report.html"
 RESULTS = "verification.json"
 SYNTHESIS = "synthesis.json"
+STRUCTURES = "rtl/structures.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,6 +143,30 @@ def load_synthesis(folder: Path) -> SynthesisResult | None:
         raise OutputError(f"'{path}' is damaged ({error}); delete it and synthesize again") from error
 
 
+def parse_structures(content: bytes) -> tuple[UnrolledStructure, ...]:
+    """Read what the RTL tells of its unrolled layers; raises ValueError or TypeError where it is damaged."""
+    from hbnn_hw.report import UnrolledStructure
+
+    return tuple(UnrolledStructure(**entry) for entry in json.loads(content))
+
+
+def load_structures(folder: Path) -> tuple[UnrolledStructure, ...]:
+    """Read the structures of a folder's unrolled layers; none if its RTL has no such layers.
+
+    Raises
+    ------
+    OutputError
+        If the file is damaged.
+    """
+    path = folder / STRUCTURES
+    if not path.exists():
+        return ()
+    try:
+        return parse_structures(path.read_bytes())
+    except (OSError, ValueError, TypeError) as error:
+        raise OutputError(f"'{path}' is damaged ({error}); export the model again") from error
+
+
 def add_results(exported: Exported, results: Sequence[VerificationResult]) -> None:
     """Store verification results (a level's newest replaces its older one) and renew the report."""
     merged = {result.level: result for result in (*load_results(exported.folder), *results)}
@@ -158,7 +184,8 @@ def add_synthesis(exported: Exported, result: SynthesisResult) -> None:
 def renew_report(exported: Exported) -> None:
     """Render the folder's report again from everything that is known by now."""
     results, synthesis = load_results(exported.folder), load_synthesis(exported.folder)
-    page = report_page(exported.graph, exported.manifest, results, synthesis)
+    structures = load_structures(exported.folder)
+    page = report_page(exported.graph, exported.manifest, results, synthesis, structures)
     replace_file(exported.folder / REPORT, page.encode())
 
 
@@ -167,6 +194,7 @@ def report_page(
     manifest: Mapping[str, Any],
     results: Sequence[VerificationResult] = (),
     synthesis: SynthesisResult | None = None,
+    structures: Sequence[UnrolledStructure] = (),
 ) -> str:
     """Render the HTML report of a lowered network."""
     from hbnn_hw.estimate import estimate
@@ -181,5 +209,6 @@ def report_page(
             metadata=manifest["facts"],
             synthesis=synthesis,
             verifications=tuple(results),
+            structures=tuple(structures),
         )
     )

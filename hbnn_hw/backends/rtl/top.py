@@ -31,7 +31,7 @@ from hbnn_hw.backends.rtl.identifiers import kernel_name
 from hbnn_hw.backends.rtl.lut import Fabric
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
 from hbnn_hw.backends.rtl.mvtu_unrolled import KERNEL_STAGES, UnrolledMvtu
-from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
+from hbnn_hw.backends.rtl.unrolled.plan import LayerPlan, plan_layer
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
@@ -110,13 +110,17 @@ def _unknown(op: Op) -> str | None:
     return None
 
 
-def text_kernels(graph: Graph, fabric: Fabric = Fabric.GENERIC) -> dict[str, str]:
-    """Verilog text of every unrolled layer's kernel, by node name."""
+def text_kernels(
+    graph: Graph, fabric: Fabric = Fabric.GENERIC, plans: dict[str, LayerPlan] | None = None
+) -> dict[str, str]:
+    """Verilog text of every unrolled layer's kernel, by node name; adds the plan of each to ``plans``."""
     texts = {}
     for node in graph.hardware_nodes:
         op, source = node.op, graph.source_type(node)
         if isinstance(op, Mvtu) and op.scheduled_folding.unrolled:
             plan, name = plan_layer(op, source), kernel_name(graph, node)
+            if plans is not None:
+                plans[node.name] = plan
             texts[node.name] = kernel_text(name, plan.netlist, KERNEL_STAGES, fabric, plan.explanation)
     return texts
 
