@@ -30,7 +30,7 @@ from hbnn_hw.backends.rtl.deep_fifo import queue
 from hbnn_hw.backends.rtl.identifiers import kernel_name
 from hbnn_hw.backends.rtl.lut import Fabric
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
-from hbnn_hw.backends.rtl.mvtu_unrolled import KERNEL_STAGES, UnrolledMvtu
+from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledMvtu
 from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
@@ -117,7 +117,8 @@ def text_kernels(graph: Graph, fabric: Fabric = Fabric.GENERIC) -> dict[str, str
         op, source = node.op, graph.source_type(node)
         if isinstance(op, Mvtu) and op.scheduled_folding.unrolled:
             plan, name = plan_layer(op, source), kernel_name(graph, node)
-            texts[node.name] = kernel_text(name, plan.netlist, KERNEL_STAGES, fabric, plan.explanation)
+            stages = op.scheduled_folding.stages
+            texts[node.name] = kernel_text(name, plan.netlist, stages, fabric, plan.explanation)
     return texts
 
 
