@@ -98,6 +98,12 @@ def export(
     unroll: Annotated[
         list[str] | None, typer.Option(metavar="LAYER|all", help="Unroll a layer completely.")
     ] = None,
+    stages: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N|LAYER=N", help="Pipeline stages of unrolled layers' logic in RTL; 2 by default."
+        ),
+    ] = None,
     folding: Annotated[
         Path | None,
         typer.Option(metavar="FILE.JSON", help="PE and SIMD by layer, as the folding.json of an export."),
@@ -137,7 +143,10 @@ def export(
     from hbnn_hw.options import parse_folding, parse_goal
     from hbnn_hw.target import Target
 
-    target, request = Target(clock_ns=clock_ns), parse_folding(pe or (), simd or (), unroll or ())
+    target, request = (
+        Target(clock_ns=clock_ns),
+        parse_folding(pe or (), simd or (), unroll or (), stages or ()),
+    )
     goal = parse_goal(fps, cycles, fit, clock_ns, request)
     options = ExportOptions(
         backends=None if backend is BackendChoice.ALL else frozenset({Backend(backend.value)}),

@@ -111,12 +111,14 @@ def test_the_search_takes_the_cheapest_structure_and_says_so(planes, element):
     rng = np.random.default_rng(7)
     op = random_layer(rng, 12, 40, planes, density=0.8 if planes > 1 else 1.0)
     plan = plan_layer(op, TensorType((PLACES, 40), element))
-    luts = [candidate.luts for candidate in plan.candidates]
-    assert luts == sorted(luts)
-    assert plan.netlist.luts == luts[0]
-    assert f"; LUTs of 12 rows that share: {luts[0]} by {plan.candidates[0].group_size}, " in plan.explanation
-    unshared = next(candidate.luts for candidate in plan.candidates if candidate.group_size == 1)
-    assert luts[0] < unshared
+    costs = [candidate.cost for candidate in plan.candidates]
+    assert costs == sorted(costs)
+    best = plan.candidates[0]
+    assert plan.netlist.luts == best.luts
+    said = f"; LUTs + sites of 12 rows that share: {best.luts} + {best.sites} by {best.group_size}, "
+    assert said in plan.explanation
+    unshared = next(candidate for candidate in plan.candidates if candidate.group_size == 1)
+    assert (best.luts, best.sites) < (unshared.luts, unshared.sites)
     check(op, element, plan.netlist, rng)
 
 

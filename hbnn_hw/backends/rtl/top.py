@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count, takewhile
 
 from amaranth.hdl import Module, unsigned
@@ -30,7 +30,7 @@ from hbnn_hw.backends.rtl.deep_fifo import queue
 from hbnn_hw.backends.rtl.identifiers import kernel_name
 from hbnn_hw.backends.rtl.lut import Fabric
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
-from hbnn_hw.backends.rtl.mvtu_unrolled import KERNEL_STAGES, UnrolledMvtu
+from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledMvtu
 from hbnn_hw.backends.rtl.unrolled.plan import LayerPlan, plan_layer
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
@@ -110,18 +110,23 @@ def _unknown(op: Op) -> str | None:
     return None
 
 
-def text_kernels(
-    graph: Graph, fabric: Fabric = Fabric.GENERIC, plans: dict[str, LayerPlan] | None = None
-) -> dict[str, str]:
-    """Verilog text of every unrolled layer's kernel, by node name; adds the plan of each to ``plans``."""
-    texts = {}
+def unrolled_plans(graph: Graph) -> dict[str, LayerPlan]:
+    """Plan every unrolled layer, by node name."""
+    return {
+        node.name: plan_layer(node.op, graph.source_type(node))
+        for node in graph.hardware_nodes
+        if isinstance(node.op, Mvtu) and node.op.scheduled_folding.unrolled
+    }
+
+
+def text_kernels(graph: Graph, plans: Mapping[str, LayerPlan], fabric: Fabric = Fabric.GENERIC) -> list[str]:
+    """Verilog text of every unrolled layer's kernel, from the plans of :func:`unrolled_plans`."""
+    texts = []
     for node in graph.hardware_nodes:
-        op, source = node.op, graph.source_type(node)
-        if isinstance(op, Mvtu) and op.scheduled_folding.unrolled:
-            plan, name = plan_layer(op, source), kernel_name(graph, node)
-            if plans is not None:
-                plans[node.name] = plan
-            texts[node.name] = kernel_text(name, plan.netlist, KERNEL_STAGES, fabric, plan.explanation)
+        if isinstance(node.op, Mvtu) and node.name in plans:
+            plan, stages = plans[node.name], node.op.scheduled_folding.stages
+            name = kernel_name(graph, node)
+            texts.append(kernel_text(name, plan.netlist, stages, fabric, plan.explanation))
     return texts
 
 

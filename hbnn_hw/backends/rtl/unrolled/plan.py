@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from hbnn_hw.backends.rtl.unrolled.chains import PARITY, compress, unit_terms
 from hbnn_hw.backends.rtl.unrolled.decisions import at_least, resolve
 from hbnn_hw.backends.rtl.unrolled.heap import Heap, signed_digits
+from hbnn_hw.backends.rtl.unrolled.joints import joined
 from hbnn_hw.backends.rtl.unrolled.netlist import LUT_INPUTS, ZERO, Bit, Netlist, NetlistBuilder
 from hbnn_hw.backends.rtl.unrolled.sharing import SHARED_PRICE, group_rows, shared_sums
+from hbnn_hw.backends.rtl.unrolled.sites import slice_sites
 from hbnn_hw.backends.rtl.unrolled.terms import Terms, terms_of
 from hbnn_hw.errors import RangeError
 from hbnn_hw.ops import Mvtu
@@ -30,12 +32,19 @@ class Candidate:
     ----------
     group_size
         Rows that share sub-sums.
-    luts
-        Its LUTs; those of a sample of the rows in a large layer.
+    luts, sites
+        Its LUTs, and the sites that they and its carry chains take (:mod:`.sites`); those of a sample of the
+        rows in a large layer.
     """
 
     group_size: int
     luts: int
+    sites: int
+
+    @property
+    def cost(self) -> int:
+        """What the search minimizes: both counts together."""
+        return self.luts + self.sites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +70,8 @@ class LayerPlan:
         """Say in a sentence which structure was taken, and against which others."""
         size = self.candidates[0].group_size
         taken = f"up to {size} rows share sub-sums" if size > 1 else "rows share their total alone"
-        tried = ", ".join(f"{found.luts} by {found.group_size}" for found in self.candidates)
-        return f"{taken}; LUTs of {self.sample_rows} rows that share: {tried}"
+        tried = ", ".join(f"{found.luts} + {found.sites} by {found.group_size}" for found in self.candidates)
+        return f"{taken}; LUTs + sites of {self.sample_rows} rows that share: {tried}"
 
 
 SAMPLE_ROWS = 32
@@ -150,13 +159,19 @@ def plan_layer(op: Mvtu, source: TensorType, group_sizes: Sequence[int] = GROUP_
     layer = _Layer.of(op, source)
     rows = range(op.weights.rows)
     sample = rows[:SAMPLE_ROWS]
-    built = [(_build(layer, size, sample), size) for size in group_sizes]
-    built.sort(key=lambda entry: (entry[0].luts, entry[1]))
-    netlist, size = built[0]
+    built = {size: _build(layer, size, sample) for size in group_sizes}
+    candidates = sorted(
+        (
+            Candidate(group_size=size, luts=netlist.luts, sites=slice_sites(netlist))
+            for size, netlist in built.items()
+        ),
+        key=lambda candidate: (candidate.cost, candidate.group_size),
+    )
+    size = candidates[0].group_size
     return LayerPlan(
-        netlist=netlist if len(sample) == len(rows) else _build(layer, size, rows),
+        netlist=joined(built[size] if len(sample) == len(rows) else _build(layer, size, rows)),
         sample_rows=len(sample),
-        candidates=tuple(Candidate(group_size=size, luts=found.luts) for found, size in built),
+        candidates=tuple(candidates),
     )
 
 
