@@ -2,10 +2,10 @@
 
 The 64-64-10 network of ``models/digits.py`` is trained as an HBNN with 1.0 to 2.0 bits a weight in the
 paper's splits (one seed; bit maps in tiles of four columns and all rows, so that folded hardware leaves out
-whole words), deployed, and synthesized with Yosys: folded (PE 8, SIMD 4), and at 1.0, 1.4 and 2.0 bits
-unrolled. Beside the counts stand the paper's law, cycles, the 45 nm energy of a frame, and what the model
-said then. Without options the committed results are shown; ``--fresh`` trains and synthesizes again, ten
-minutes of CPU time. The last line printed is a JSON object.
+whole words), deployed, folded (PE 8, SIMD 4) and synthesized whole with Yosys. Beside the counts stand the
+paper's law, cycles, the 45 nm energy of a frame, and what the model said then. Unrolled layers of a trained
+network are :mod:`hbnn_area`'s. Without options the committed results are shown; ``--fresh`` trains and
+synthesizes again, four minutes of CPU time. The last line printed is a JSON object.
 """
 
 from __future__ import annotations
@@ -27,9 +27,7 @@ from hbnn_hw.target import Target
 
 RAW = "trained_curve.json"
 BITS = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
-UNROLLED = (1.0, 1.4, 2.0)
 PE, SIMD, SEED = 8, 4, 0
-FOLDED, FLAT = "folded", "unrolled"
 
 
 def trained(bits: float, folder: Path) -> tuple[Path, float]:
@@ -48,39 +46,27 @@ def trained(bits: float, folder: Path) -> tuple[Path, float]:
     return path, run(recipe, SEED, path).accuracy
 
 
-def requests(bits: float) -> dict[str, FoldingRequest]:
-    """Return the foldings to synthesize at a bitwidth."""
-    found = {FOLDED: FoldingRequest(pe=PE, simd=SIMD)}
-    return found | ({FLAT: FoldingRequest(unroll=True)} if bits in UNROLLED else {})
-
-
 def measured() -> Iterator[dict[str, Any]]:
-    """Train and synthesize every point, the folded ones first."""
+    """Train and synthesize every point."""
     from hbnn_hw.capture.model import capture_file
 
     with tempfile.TemporaryDirectory(prefix="hbnn-curve-") as name:
-        graphs = {bits: trained(bits, Path(name)) for bits in BITS}
-        for style in (FOLDED, FLAT):
-            for bits, (path, accuracy) in graphs.items():
-                request = requests(bits).get(style)
-                if request is None:
-                    continue
-                graph = lower(capture_file(path).graph, request)
-                result, model = synthesize_graph(graph, Target()), estimate(graph, Target())
-                layers = [node.layer for node in model.nodes if node.layer]
-                entries = sum(layer.rows * layer.columns for layer in layers)
-                yield {
-                    "style": style,
-                    "asked_bits": bits,
-                    "average_bits": sum(n.rows * n.columns * n.average_bits for n in layers) / entries,
-                    "accuracy": accuracy,
-                    "tool": result.tool,
-                    "counts": result.counts.document(),
-                    "model_luts": round(model.area.luts),
-                    "interval_cycles": model.interval_cycles,
-                    "total_cycles": sum(node.cycles for node in model.nodes if node.layer),
-                    "energy_pj": round(model.energy.total_pj, 1),
-                }
+        for bits in BITS:
+            path, accuracy = trained(bits, Path(name))
+            graph = lower(capture_file(path).graph, FoldingRequest(pe=PE, simd=SIMD))
+            result, model = synthesize_graph(graph, Target()), estimate(graph, Target())
+            layers = [node.layer for node in model.nodes if node.layer]
+            entries = sum(layer.rows * layer.columns for layer in layers)
+            yield {
+                "asked_bits": bits,
+                "average_bits": sum(n.rows * n.columns * n.average_bits for n in layers) / entries,
+                "accuracy": accuracy,
+                "tool": result.tool,
+                "counts": result.counts.document(),
+                "model_luts": round(model.area.luts),
+                "total_cycles": sum(node.cycles for node in model.nodes if node.layer),
+                "energy_pj": round(model.energy.total_pj, 1),
+            }
 
 
 def fresh() -> None:
@@ -93,17 +79,15 @@ def fresh() -> None:
 
 
 def table(points: list[dict[str, Any]]) -> None:
-    """Print the points, each beside the paper's law from its style's first."""
-    print(
-        f"{'style':9}{'bits':>6}{'accuracy':>10}{'LUT':>7}{'ratio':>7}{'law':>7}{'sites':>7}{'FF':>7}", end=""
-    )
+    """Print the points, each beside the paper's law from the first."""
+    print(f"{'bits':>6}{'accuracy':>10}{'LUT':>7}{'ratio':>7}{'law':>7}{'sites':>7}{'FF':>7}", end="")
     print(f"{'model':>7}{'cycles':>8}{'ratio':>7}{'nJ':>8}")
     for point in points:
-        first = next(other for other in points if other["style"] == point["style"])
+        first = points[0]
         counts, base = CellCounts(**point["counts"]), CellCounts(**first["counts"])
         law = scaled_area(base.luts, point["average_bits"])
         print(
-            f"{point['style']:9}{point['average_bits']:6.2f}{100 * point['accuracy']:9.2f}%{counts.luts:7d}"
+            f"{point['average_bits']:6.2f}{100 * point['accuracy']:9.2f}%{counts.luts:7d}"
             f"{counts.luts / base.luts:7.2f}{law:7.0f}{counts.sites:7d}"
             f"{counts.flip_flops:7d}{point['model_luts']:7d}{point['total_cycles']:8d}"
             f"{point['total_cycles'] / first['total_cycles']:7.2f}{point['energy_pj'] / 1000:8.3f}"

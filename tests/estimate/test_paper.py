@@ -104,3 +104,14 @@ def test_units_are_shown_as_they_were_synthesized(table):
     # Whole words that are missing take no step: cycles follow the bits exactly.
     for row in found:
         assert row["cycles"] == pytest.approx(144 * row["weight_bits"], abs=0.1)
+
+
+def test_the_trained_network_s_cycles_follow_its_bits_and_its_area_does_not(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    curve = importlib.import_module("trained_curve")
+    points = curve.load_results(curve.RAW)
+    assert [point["asked_bits"] for point in points] == list(curve.BITS)
+    first, last = points[0], points[-1]
+    for point in points:
+        assert point["total_cycles"] / first["total_cycles"] == pytest.approx(point["average_bits"], rel=0.01)
+    assert curve.CellCounts(**last["counts"]).luts < 1.5 * curve.CellCounts(**first["counts"]).luts
