@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import EncodeBitPlanes, HardwareOp, Mvtu, WidthConverter
-from hbnn_hw.timing import FOLDED_DEPTH, latency_cycles, matrix_depth
+from hbnn_hw.ops import EncodeBitPlanes, Mvtu, WidthConverter
+from hbnn_hw.timing import latency_cycles, matrix_depth
 
 STAGES = 3
 """Clocks that a beat spends in an operator without weights: read, compute, write."""
@@ -66,13 +66,6 @@ def estimated_latency_cycles(graph: Graph) -> int:
     return int(np.ceil(times[graph.hardware_output][-1]))
 
 
-def _depth(op: HardwareOp) -> int:
-    """Clocks from what a beat needs to the beat itself."""
-    if not isinstance(op, Mvtu):
-        return STAGES
-    return matrix_depth(op) if op.scheduled_folding.unrolled else FOLDED_DEPTH
-
-
 def _beat_times(graph: Graph, node: Node, times: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """When every output beat leaves: behind its last input, and at the operator's pace."""
     op, types = node.hardware, graph.input_types(node)
@@ -82,6 +75,6 @@ def _beat_times(graph: Graph, node: Node, times: dict[str, NDArray[np.float64]])
         ready = np.maximum(ready, arrived[read])
     pace = op.cycles(*types) / len(ready)
     at_pace = pace * np.arange(len(ready))
-    depth = _depth(op)
+    depth = matrix_depth(op) if isinstance(op, Mvtu) else STAGES
     paced: NDArray[np.float64] = np.maximum.accumulate(ready - at_pace) + at_pace + depth
     return paced

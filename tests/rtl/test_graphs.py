@@ -4,20 +4,36 @@ Every operator of the IR occurs, so the builder's wiring, names and queues are t
 ones run at compiled speed in ``rtl_tests``.
 """
 
+from math import prod
+
 import numpy as np
 import pytest
 from amaranth.hdl import Fragment, Module
 
-from hbnn_hw.backends.rtl.top import Network, Units, queue_words
+from hbnn_hw.backends.rtl import top
+from hbnn_hw.backends.rtl.queues import queue_words
+from hbnn_hw.backends.rtl.top import Network, Units
 from hbnn_hw.backends.rtl.top import check_network as check_units
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import OPS, Dense, EncodeBitPlanes, HardwareOp, WidthConverter
-from hbnn_hw.passes import FoldingRequest, lower, schedule
-from hbnn_hw.streams import output_edge, sample_interval
+from hbnn_hw.ops import (
+    OPS,
+    Dense,
+    EncodeBitPlanes,
+    HardwareOp,
+    Pad,
+    PadPlanes,
+    SlidingWindow,
+    Threshold,
+    Thresholds,
+    Unflatten,
+    WidthConverter,
+)
+from hbnn_hw.passes import FoldingRequest, LayerFolding, lower, schedule, split_planes, to_streams
+from hbnn_hw.streams import node_cycles, output_edge, sample_interval
 from hbnn_hw.types import Integers, TensorType
-from tests.graphs import random_inputs, random_weights
+from tests.graphs import random_convolution, random_inputs, random_weights
 from tests.ir.passes.networks import random_network
 from tests.ir.test_ir_fuzz import branches
 from tests.rtl.harness import check_network
@@ -75,11 +91,52 @@ def test_every_hardware_operator_occurs():
 def test_queues_stand_where_branches_meet_and_where_layers_wait():
     graph = schedule(networks.residual(), FoldingRequest(pe=8, simd=16))
     words, depths = queue_words(graph), stream_depths(graph)
-    assert {place: count for place, count in words.items() if count > SHALLOW} == {
-        place: depth for place, depth in depths.items() if depth > SHALLOW
-    }
+    kinds = {node.name: type(node.op) for node in graph.hardware_nodes}
+    for (name, place), depth in depths.items():
+        if kinds[name] in (SlidingWindow, Pad, PadPlanes):
+            assert words[name, place] >= (depth if depth > SHALLOW else 0)
+        elif depth > SHALLOW:
+            assert words[name, place] == depth
     assert words["sum", 0] > 0
     assert words["sum", 1] > 0
+
+
+def two_convolutions(shape):
+    """The slowest layer, of 1 × 1 filters, and behind it one of 3 × 3 filters in a frame."""
+    rng = np.random.default_rng(0)
+    threshold = Thresholds(table=np.zeros((4, 1), dtype=np.int64), inverted=np.zeros(4, dtype=bool))
+    frame = {"padding": (1, 1, 1, 1), "border": -1}
+    nodes = (
+        Node("image", Unflatten(shape=shape), ("x",)),
+        Node("encode", EncodeBitPlanes(n_bits=1), ("image",)),
+        Node("conv1", random_convolution(rng, shape, outputs=4, kernel=(1, 1)), ("encode",)),
+        Node("sign", Threshold(thresholds=threshold), ("conv1",)),
+        Node("conv2", random_convolution(rng, (*shape[:2], 4), outputs=4, **frame), ("sign",)),
+    )
+    graph = Graph("two", "x", TensorType((prod(shape),), Integers(0, 1)), nodes)
+    layers = {"conv1": LayerFolding(pe=1, simd=1), "conv2": LayerFolding(pe=4, simd=12)}
+    return schedule(to_streams(split_planes(graph)), FoldingRequest(layers=layers))
+
+
+def interval(graph):
+    """Clocks between the last two of some images."""
+    inputs, beats = random_inputs(graph, 3, seed=0), output_edge(graph).beats
+    ends = check_network(Network(graph), graph, inputs).output_cycles[beats - 1 :: beats]
+    return ends[-1] - ends[-2]
+
+
+@pytest.mark.parametrize(("pausing", "shape"), [("conv2_pad", (2, 8, 4)), ("conv2_window", (4, 12, 8))])
+def test_a_unit_that_takes_nothing_for_a_while_does_not_hold_up_the_slowest_layer(
+    pausing, shape, monkeypatch
+):
+    """And it would without its queue, or with one that is as deep as buffering alone asks for."""
+    graph = two_convolutions(shape)
+    assert node_cycles(graph)["conv1"] == sample_interval(graph) == interval(graph)
+    words, depth = queue_words(graph), stream_depths(graph)[pausing, 0]
+    assert words[pausing, 0] > depth
+    words[pausing, 0] = depth if depth > SHALLOW else 0
+    monkeypatch.setattr(top, "queue_words", lambda graph: words)
+    assert interval(graph) > sample_interval(graph)
 
 
 def test_units_are_named_after_nodes_and_queues_after_their_readers():

@@ -9,7 +9,8 @@ from hbnn_hw.backends.rtl.accelerator import CONTROL_PORT, Accelerator
 from hbnn_hw.backends.rtl.control_registers import ADDRESS_BITS, REGISTERS
 from hbnn_hw.backends.rtl.identifiers import identifier
 from hbnn_hw.backends.rtl.lut import Fabric, with_models
-from hbnn_hw.backends.rtl.top import check_network, queue_words, text_kernels, unrolled_plans
+from hbnn_hw.backends.rtl.queues import queue_words
+from hbnn_hw.backends.rtl.top import check_network, text_kernels, unrolled_plans
 from hbnn_hw.backends.rtl.unrolled.plan import LayerPlan
 from hbnn_hw.backends.rtl.verilog import to_verilog
 from hbnn_hw.graph import Graph, Node, type_text

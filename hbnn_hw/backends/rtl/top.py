@@ -31,8 +31,8 @@ from hbnn_hw.backends.rtl.identifiers import kernel_name
 from hbnn_hw.backends.rtl.lut import Fabric
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
 from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledMvtu
+from hbnn_hw.backends.rtl.queues import queue_words
 from hbnn_hw.backends.rtl.unrolled.plan import LayerPlan, plan_layer
-from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
@@ -54,7 +54,6 @@ from hbnn_hw.ops import (
     WidthConverter,
     WindowPool,
 )
-from hbnn_hw.streams import input_buffer_words
 
 BUILDERS: dict[type[HardwareOp], Callable[..., wiring.Component]] = {
     Add: add.build,
@@ -138,19 +137,6 @@ def build_unit(graph: Graph, node: Node, text: bool) -> wiring.Component:
     if isinstance(op, Fork):
         return BUILDERS[Fork](op, *sources, readers=len(graph.readers(node)))
     return BUILDERS[type(op)](op, *sources)
-
-
-def queue_words(graph: Graph) -> dict[tuple[str, int], int]:
-    """Words of the queue in front of every input of every unit, by node and position; 0 for none.
-
-    Two words are what the units' own registers hold (:data:`hbnn_hw.buffering.SHALLOW`), unless a vector of
-    two words has to wait there.
-    """
-    nodes = {node.name: node for node in graph.hardware_nodes}
-    return {
-        place: words if words > SHALLOW else input_buffer_words(graph, nodes[place[0]])
-        for place, words in stream_depths(graph).items()
-    }
 
 
 class Units:

@@ -13,6 +13,7 @@ from hbnn_hw.backends.rtl.unrolled.decisions import at_least, resolve
 from hbnn_hw.backends.rtl.unrolled.heap import Heap, signed_digits
 from hbnn_hw.backends.rtl.unrolled.joints import joined
 from hbnn_hw.backends.rtl.unrolled.netlist import LUT_INPUTS, ZERO, Bit, Netlist, NetlistBuilder
+from hbnn_hw.backends.rtl.unrolled.pairs import PAIRS, paired_sums
 from hbnn_hw.backends.rtl.unrolled.sharing import SHARED_PRICE, group_rows, shared_sums
 from hbnn_hw.backends.rtl.unrolled.sites import slice_sites
 from hbnn_hw.backends.rtl.unrolled.terms import Terms, terms_of
@@ -20,8 +21,8 @@ from hbnn_hw.errors import RangeError
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.types import TensorType
 
-GROUP_SIZES = (1, 2, 3, 4, 6, 8)
-"""Rows that may share sub-sums; the search builds the layer with each."""
+GROUP_SIZES = (1, 2, 3, 4, 6, 8, PAIRS)
+"""Rows that may share sub-sums, or any two of them; the search builds the layer with each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Candidate:
     Attributes
     ----------
     group_size
-        Rows that share sub-sums.
+        Rows that share sub-sums, or :data:`PAIRS`.
     luts, sites
         Its LUTs, and the sites that they and its carry chains take (:mod:`.sites`); those of a sample of the
         rows in a large layer.
@@ -70,12 +71,17 @@ class LayerPlan:
         """Say in a sentence which structure was taken, and against which others."""
         size = self.candidates[0].group_size
         taken = f"up to {size} rows share sub-sums" if size > 1 else "rows share their total alone"
-        tried = ", ".join(f"{found.luts} + {found.sites} by {found.group_size}" for found in self.candidates)
+        if size == PAIRS:
+            taken = "any two rows share sub-sums"
+        tried = ", ".join(
+            f"{found.luts} + {found.sites} by {found.group_size or 'pairs'}" for found in self.candidates
+        )
         return f"{taken}; LUTs + sites of {self.sample_rows} rows that share: {tried}"
 
 
 SAMPLE_ROWS = 32
-"""Rows that the search builds with every structure; a larger layer is then built once."""
+"""Rows that the search builds with every structure; a larger layer is then built once. Also the rows among
+which any two may share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -149,7 +155,7 @@ def plan_layer(op: Mvtu, source: TensorType, group_sizes: Sequence[int] = GROUP_
     source
         Type of its input: planes or integers.
     group_sizes
-        Numbers of rows that may share sub-sums, to choose from.
+        Numbers of rows that may share sub-sums, to choose from; :data:`PAIRS` for any two rows.
 
     Raises
     ------
@@ -214,19 +220,35 @@ def _add_use(builder: NetlistBuilder, heap: Heap, leaf: Heap, factor: int, shift
 def _vector_sums(
     builder: NetlistBuilder, layer: _Layer, total: Heap, group_size: int, rows: Sequence[int]
 ) -> dict[int, Heap]:
-    """Build the sums of the vectors that some rows use, group by group."""
-    terms = layer.terms
-    used = sorted({vector for row in rows for vector, _ in terms.uses[row]})
-    if not used:
-        return {}
-    items = [total, *(_lifted(element, terms.carrier_shift) for element in layer.elements)]
-    vectors = terms.vectors[used]
-    patterns = np.vstack([-terms.carriers[used].astype(np.int8)[np.newaxis], vectors.T])
+    """Build the sums of the vectors that some rows use, group by group or in pairs."""
+    items = [total, *(_lifted(element, layer.terms.carrier_shift) for element in layer.elements)]
     sums: dict[int, Heap] = {}
-    for tree in group_rows(vectors, group_size):
-        found = shared_sums(builder, tree, patterns, items)
-        sums.update({used[at]: heap for at, heap in found.items()})
+    step = SAMPLE_ROWS if group_size == PAIRS else max(len(rows), 1)
+    for first in range(0, len(rows), step):
+        used, patterns = _patterns(layer.terms, rows[first : first + step])
+        if used:
+            found = _shared(builder, patterns, items, group_size)
+            sums.update({used[at]: heap for at, heap in found.items()})
     return sums
+
+
+def _shared(
+    builder: NetlistBuilder, patterns: NDArray[np.int8], items: Sequence[Heap], group_size: int
+) -> dict[int, Heap]:
+    """Build the sums of some vectors, the columns of ``patterns``, in one way."""
+    if group_size == PAIRS:
+        return paired_sums(builder, patterns, items)
+    sums: dict[int, Heap] = {}
+    for tree in group_rows(patterns[1:].T, group_size):
+        sums.update(shared_sums(builder, tree, patterns, items))
+    return sums
+
+
+def _patterns(terms: Terms, rows: Sequence[int]) -> tuple[list[int], NDArray[np.int8]]:
+    """Return the vectors that rows use, and the factors of T and of all columns in them (items, vectors)."""
+    used = sorted({vector for row in rows for vector, _ in terms.uses[row]})
+    carriers = -terms.carriers[used].astype(np.int8)
+    return used, np.vstack([carriers[np.newaxis], terms.vectors[used].T])
 
 
 def _lifted(heap: Heap, shift: int) -> Heap:
