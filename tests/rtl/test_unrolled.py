@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from hbnn_hw.backends.rtl.lut import Fabric, with_models
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
 from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledKernel
-from hbnn_hw.backends.rtl.unrolled.chains import compress
+from hbnn_hw.backends.rtl.unrolled.chains import Pending, SlotMaker, compress
 from hbnn_hw.backends.rtl.unrolled.decisions import at_least, resolve
 from hbnn_hw.backends.rtl.unrolled.heap import Heap, signed_digits
-from hbnn_hw.backends.rtl.unrolled.netlist import ZERO, Bit, NetlistBuilder
+from hbnn_hw.backends.rtl.unrolled.joints import LONGEST
+from hbnn_hw.backends.rtl.unrolled.netlist import ZERO, Bit, CarryChain, NetlistBuilder
 from hbnn_hw.backends.rtl.unrolled.pairs import PAIRS
 from hbnn_hw.backends.rtl.unrolled.plan import SAMPLE_ROWS, plan_layer
+from hbnn_hw.backends.rtl.unrolled.sites import slice_sites
 from hbnn_hw.backends.rtl.unrolled.stages import cut
 from hbnn_hw.backends.rtl.unrolled.terms import digit_planes, naf_planes
 from hbnn_hw.folding import Folding
@@ -290,3 +292,38 @@ def test_empty_rows_are_constants():
     assert netlist.luts == 0
     assert netlist.outputs[1] == ZERO
     np.testing.assert_array_equal(netlist.evaluate(np.ones((1, 5), dtype=np.uint8)), [[1, 0]])
+
+
+def test_chains_in_rows_compute_the_same_in_fewer_sites():
+    op = random_layer(np.random.default_rng(5), 8, 48)
+    plan = plan_layer(op, TensorType((PLACES, 48), Planes((1,))), (4,))
+    chains = [cell for cell in plan.netlist.cells if isinstance(cell, CarryChain)]
+    assert slice_sites(plan.netlist) < plan.candidates[0].sites
+    assert max(len(chain.sums) for chain in chains) <= LONGEST
+    # A joint drops the carry of the chain below it and starts with the net that enters the one above.
+    assert any(
+        select == ZERO and generate >= 0
+        for chain in chains
+        for select, generate in zip(chain.selects, chain.generates, strict=True)
+    )
+    check(op, Planes((1,)), plan.netlist, np.random.default_rng(6))
+
+
+def two_slots(builder, carry_in=ZERO):
+    """A chain that counts six bits, and one more that enters."""
+    maker = SlotMaker(builder)
+    maker.add([Bit(net) for net in range(6)], Pending.FLOOR)
+    maker.add([], Pending.NOTHING)
+    return builder.chain(carry_in, maker.slots)
+
+
+def test_sites_are_counted_as_slices_hold_them():
+    """Two LUTs and two slots, one slot more where the last carry leaves too, one where a net enters."""
+    builder = NetlistBuilder(7)
+    sums, carry = two_slots(builder)
+    assert slice_sites(builder.finish(sums)) == 2
+    assert slice_sites(builder.finish([carry])) == 2
+    assert slice_sites(builder.finish([*sums, carry])) == 3
+    builder = NetlistBuilder(7)
+    sums, carry = two_slots(builder, carry_in=6)
+    assert slice_sites(builder.finish([*sums, carry])) == 4
