@@ -142,10 +142,6 @@ def _with_foldings(graph: Graph, request: FoldingRequest) -> Graph:
 def _choose(graph: Graph, node: Node, op: Mvtu, request: FoldingRequest, previous_pe: int | None) -> Folding:
     asked = request.layers.get(node.name)
     if (asked.unroll if asked else request.unroll) and not (asked and (asked.pe or asked.simd)):
-        if op.groups > 1:
-            raise FoldingError(
-                f"layer '{node.name}': a layer of {op.groups} groups cannot be unrolled; fold it"
-            )
         return Folding(pe=op.weights.rows, simd=op.weights.columns, unrolled=True)
     wanted_pe, wanted_simd = (asked.pe, asked.simd) if asked else (None, None)
     pe = wanted_pe or max(d for d in legal_pe(op.weights.rows, op.groups) if d <= max(1, request.pe))
