@@ -4,7 +4,6 @@ Compiling takes most of the time (a minute and more for the larger ones), so the
 LFC-W1A1 alone; ``pytest --table rtl_tests/test_network_table.py`` has the papers' networks.
 """
 
-from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
@@ -29,11 +28,7 @@ MODELS = Path(__file__).resolve().parent.parent / "models"
 STALL_SEEDS = (1, 2)
 
 
-Record = Callable[[str, object], None]
-"""Keeps a figure of a row for ``pytest --junitxml``."""
-
-
-def check(graph: Graph, codes: np.ndarray, folder: Path, record: Record) -> None:
+def check(graph: Graph, codes: np.ndarray, folder: Path) -> None:
     """Emit, compile, run at full rate and with stalls; every result is compared, and the interval."""
     vectors = VectorSet(entering_values(graph, codes), edge_values(graph, codes))
     assert len(np.unique(vectors.outputs, axis=0)) > 1, (
@@ -41,8 +36,6 @@ def check(graph: Graph, codes: np.ndarray, folder: Path, record: Record) -> None
     )
     network = CompiledNetwork.build(graph, write_verilog(graph, folder), folder / "build")
     result = network.simulate(vectors, None)
-    for name, value in result.document().items():
-        record(name, value)
     assert result.interval_cycles == result.predicted_interval_cycles == sample_interval(graph)
     assert result.images == len(codes)
     for seed in STALL_SEEDS:
@@ -50,14 +43,14 @@ def check(graph: Graph, codes: np.ndarray, folder: Path, record: Record) -> None
 
 
 @pytest.mark.anchor
-def test_the_published_lfc_network_answers_as_golden(verilator, tmp_path, record_property):
+def test_the_published_lfc_network_answers_as_golden(verilator, tmp_path):
     if not ANCHOR.is_file():
         pytest.skip("the published parameters are not beside this checkout")
     with np.load(ANCHOR, allow_pickle=False) as arrays:
         graph = lower(lfc_graph(arrays), FoldingRequest(pe=16, simd=64))
     pixels = np.zeros((20, 832), dtype=np.int64)
     pixels[:, :784] = data.load("mnist").x_test[:20] >= 128
-    check(graph, pixels, tmp_path, record_property)
+    check(graph, pixels, tmp_path)
 
 
 class How(Enum):
@@ -70,11 +63,11 @@ class How(Enum):
 @pytest.mark.table
 @pytest.mark.parametrize("how", How, ids=lambda how: how.name.lower())
 @pytest.mark.parametrize("method", ["bnn", "hbnn", "slb", "flexor"])
-def test_trained_perceptrons(verilator, tmp_path, record_property, method, how):
+def test_trained_perceptrons(verilator, tmp_path, method, how):
     from hbnn_hw.capture import capture_file
 
     graph = lower(capture_file(MODELS / f"mnist_{method}.pt").graph, how.value)
-    check(graph, data.load("mnist").x_test[:20].astype(np.int64), tmp_path, record_property)
+    check(graph, data.load("mnist").x_test[:20].astype(np.int64), tmp_path)
 
 
 NETWORKS = [
@@ -97,7 +90,7 @@ NETWORKS = [
     NETWORKS,
     ids=lambda value: getattr(value, "value", str(value)),
 )
-def test_networks_of_the_papers(verilator, tmp_path, record_property, name, method, activations, pe, simd):
+def test_networks_of_the_papers(verilator, tmp_path, name, method, activations, pe, simd):
     import torch
 
     import hbnn_hw
@@ -107,4 +100,4 @@ def test_networks_of_the_papers(verilator, tmp_path, record_property, name, meth
     model, codes = quantized(name, method, activations)
     hbnn_hw.save(model, torch.from_numpy(codes[:1].astype(np.uint8)), tmp_path / "model.pt")
     captured = capture_file(tmp_path / "model.pt").graph
-    check(lower(captured, FoldingRequest(pe=pe, simd=simd)), codes, tmp_path, record_property)
+    check(lower(captured, FoldingRequest(pe=pe, simd=simd)), codes, tmp_path)

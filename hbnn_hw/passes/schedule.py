@@ -185,10 +185,6 @@ def _choose(graph: Graph, node: Node, op: Mvtu, request: FoldingRequest, previou
     asked = request.layers.get(node.name)
     unrolled = unrolled_folding(node.name, op, asked, request.unroll, request.stages)
     if unrolled:
-        if op.groups > 1:
-            raise FoldingError(
-                f"layer '{node.name}': a layer of {op.groups} groups cannot be unrolled; fold it"
-            )
         return unrolled
     wanted_pe, wanted_simd = (asked.pe, asked.simd) if asked else (None, None)
     pe = wanted_pe or max(d for d in legal_pe(op.weights.rows, op.groups) if d <= max(1, request.pe))

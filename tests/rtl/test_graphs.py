@@ -4,6 +4,7 @@ Every operator of the IR occurs, so the builder's wiring, names and queues are t
 ones run at compiled speed in ``rtl_tests``.
 """
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -16,12 +17,14 @@ from hbnn_hw.backends.rtl.top import Network, Units
 from hbnn_hw.backends.rtl.top import check_network as check_units
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
+from hbnn_hw.folding import Folding
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
     OPS,
     Dense,
     EncodeBitPlanes,
     HardwareOp,
+    Mvtu,
     Pad,
     PadPlanes,
     SlidingWindow,
@@ -45,6 +48,7 @@ GRAPHS = {
         for seed in (0, 2, 5, 11)
     },
     "maps": lambda: lower(branches(), FoldingRequest(pe=4, simd=4)),
+    "unrolled groups": lambda: lower(depthwise(), FoldingRequest(unroll=True)),
     "class": lambda: lower(one_layer(), FoldingRequest(pe=2, simd=4), arg_max=True),
 }
 """By seed: networks with branches, sums, frames and poolings in any order."""
@@ -58,6 +62,21 @@ def one_layer():
         Node("fc", Dense(weights=weights), ("encode",)),
     )
     return Graph("one_layer", "x", TensorType((12,), Integers(0, 3)), nodes)
+
+
+def depthwise():
+    """A layer with a filter for every channel, and one that mixes the channels."""
+    rng = np.random.default_rng(0)
+    table = rng.integers(-2, 3, (4, 1))
+    threshold = Thresholds(table=table, inverted=np.array([False, True, False, True]))
+    nodes = (
+        Node("image", Unflatten(shape=(4, 5, 4)), ("x",)),
+        Node("encode", EncodeBitPlanes(n_bits=1), ("image",)),
+        Node("each", random_convolution(rng, (4, 5, 4), outputs=1, groups=4), ("encode",)),
+        Node("sign", Threshold(thresholds=threshold), ("each",)),
+        Node("mix", random_convolution(rng, (2, 3, 4), outputs=3, kernel=(1, 1)), ("sign",)),
+    )
+    return Graph("depthwise", "x", TensorType((80,), Integers(0, 1)), nodes)
 
 
 def check(graph, n_images=4, stalled_images=2):
@@ -152,6 +171,21 @@ def test_units_are_named_after_nodes_and_queues_after_their_readers():
         if count
     }
     assert {"sum_fifo0", "sum_fifo1"} <= set(units.queues)
+
+
+def test_coefficients_by_row_are_refused_where_a_unit_is_folded():
+    weights = random_weights(np.random.default_rng(0), 4, 6)
+    weights = replace(weights, row_coefficients=np.arange(1, 5)[np.newaxis])
+    nodes = (
+        Node("encode", EncodeBitPlanes(n_bits=1, lanes=3), ("x",)),
+        Node("fc", Mvtu(weights=weights, folding=Folding(2, 3)), ("encode",)),
+    )
+    graph = Graph("rows", "x", TensorType((6,), Integers(0, 1)), nodes)
+    with pytest.raises(GraphError, match="one coefficient for each plane, not one for each row as in 'fc'"):
+        check_units(graph)
+    unrolled = replace(nodes[1], op=replace(nodes[1].op, folding=Folding(4, 6, unrolled=True)))
+    wide = replace(nodes[0], op=replace(nodes[0].op, lanes=6))
+    check_units(replace(graph, nodes=(wide, unrolled)))
 
 
 def test_a_second_reader_needs_a_fork():

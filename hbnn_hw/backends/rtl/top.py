@@ -91,22 +91,24 @@ def check_network(graph: Graph) -> None:
 
 
 def check_known(graph: Graph) -> None:
-    """Raise GraphError, naming all such nodes, if operators have no RTL yet."""
-    unknown = [f"'{node.name}' ({form})" for node in graph.hardware_nodes if (form := _unknown(node.op))]
+    """Raise GraphError, naming all such nodes, if operators have no RTL."""
+    nodes = graph.hardware_nodes
+    unknown = [f"'{node.name}' ({type(node.op).__name__})" for node in nodes if type(node.op) not in BUILDERS]
     if unknown:
         raise GraphError(f"the RTL back end does not emit {', '.join(unknown)} yet; use '--backend hls'")
+    apart = [f"'{node.name}'" for node in nodes if _has_rows_apart(node.op)]
+    if apart:
+        raise GraphError(
+            f"a folded unit must have one coefficient for each plane, not one for each row as in "
+            f"{', '.join(apart)}; run the pass split_planes before the schedule"
+        )
 
 
-def _unknown(op: Op) -> str | None:
-    """Tell what an operator is that has no RTL; None if it has."""
-    if type(op) not in BUILDERS:
-        return type(op).__name__
-    is_unrolled = isinstance(op, Mvtu) and op.folding is not None and op.folding.unrolled
-    if isinstance(op, Mvtu) and op.weights.row_coefficients is not None and not is_unrolled:
-        return "Mvtu with coefficients of its rows"
-    if isinstance(op, Mvtu) and op.groups > 1 and is_unrolled:
-        return f"Mvtu of {op.groups} groups, unrolled"
-    return None
+def _has_rows_apart(op: Op) -> bool:
+    """Tell whether an operator is a folded unit whose rows have coefficients of their own."""
+    if not isinstance(op, Mvtu) or op.weights.row_coefficients is None:
+        return False
+    return op.folding is None or not op.folding.unrolled
 
 
 def unrolled_plans(graph: Graph) -> dict[str, LayerPlan]:

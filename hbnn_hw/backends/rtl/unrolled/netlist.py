@@ -199,6 +199,44 @@ def _evaluate_chain(cell: CarryChain, values: NDArray[np.uint8]) -> None:
     values[cell.carry_out] = carry
 
 
+def side_by_side(netlists: Sequence[Netlist]) -> Netlist:
+    """Join netlists that read the same inputs; the outputs of one follow those of the other."""
+    n_inputs = n_nets = netlists[0].n_inputs
+    cells: list[Cell] = []
+    outputs: list[int] = []
+    for netlist in netlists:
+        move = _Renumbering(n_inputs, n_nets - n_inputs)
+        cells += map(move.cell, netlist.cells)
+        outputs += move.nets(netlist.outputs)
+        n_nets += netlist.n_nets - n_inputs
+    return Netlist(n_inputs=n_inputs, n_nets=n_nets, cells=tuple(cells), outputs=tuple(outputs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Renumbering:
+    """Gives all nets but inputs and constants higher numbers."""
+
+    n_inputs: int
+    distance: int
+
+    def net(self, net: int) -> int:
+        return net if net < self.n_inputs else net + self.distance
+
+    def nets(self, nets: Sequence[int]) -> tuple[int, ...]:
+        return tuple(map(self.net, nets))
+
+    def cell(self, cell: Cell) -> Cell:
+        if isinstance(cell, Lut):
+            return Lut(self.nets(cell.inputs), cell.tables, self.nets(cell.outputs))
+        return CarryChain(
+            carry_in=self.net(cell.carry_in),
+            selects=self.nets(cell.selects),
+            generates=self.nets(cell.generates),
+            sums=self.nets(cell.sums),
+            carry_out=self.net(cell.carry_out),
+        )
+
+
 @lru_cache(maxsize=1 << 16)
 def _table(values: tuple[tuple[int, int], ...], constant: int, function: Function) -> int:
     """Tabulate a function of ``constant + sum values[i][input i]``."""
