@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.folding import Folding, divisors, spread
+from hbnn_hw.folding import Folding, divisors, occupied_tiles, spread
 from hbnn_hw.planes import WORD_BITS, popcount, unpack
 from hbnn_hw.weights import WeightPlanes
 
@@ -61,7 +61,8 @@ class StepCounts:
         row_folds, column_folds = self.weights.rows // folding.pe, self.weights.columns // folding.simd
         vectors = self.groups // spread(folding, self.weights.rows, self.groups)
         if WORD_BITS % folding.simd == 0:
-            counted = self._packed_counts(folding)
+            masks = self.weights.masks[:, :1] if self._shared else self.weights.masks
+            counted = popcount(occupied_tiles(masks, 1 if self._shared else folding.pe, folding.simd))
         else:
             counted = self._tiles(folding).sum(axis=2, dtype=np.int64)
         occupied = np.broadcast_to(counted, (self.weights.n_planes, row_folds)).copy()
@@ -69,25 +70,6 @@ class StepCounts:
         occupied[0, :: row_folds // vectors] = column_folds
         # A row fold without any weight keeps one step.
         return int(np.maximum(occupied.sum(axis=0), 1).sum())
-
-    def _packed_counts(self, folding: Folding) -> NDArray[np.int64]:
-        """Count occupied tiles without unpacking, where a packed word has whole SIMD words.
-
-        Returns
-        -------
-        int64 (planes, row folds, or 1 where all rows share their map)
-        """
-        masks = self.weights.masks[:, :1] if self._shared else self.weights.masks
-        if not self._shared:
-            planes, rows, words = masks.shape
-            masks = np.bitwise_or.reduce(masks.reshape(planes, rows // folding.pe, folding.pe, words), axis=2)
-        shift = 1
-        while shift < folding.simd:
-            # Bit i becomes the disjunction of twice as many bits from i on.
-            masks = masks | masks >> np.uint64(shift)
-            shift *= 2
-        firsts = sum(1 << bit for bit in range(0, WORD_BITS, folding.simd))
-        return popcount(masks & np.uint64(firsts))
 
     def _tiles(self, folding: Folding) -> Tiles:
         tiles = self._column_parts(folding.simd)
