@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
 from hbnn_hw import __version__
@@ -69,7 +70,7 @@ class LocalRunner:
             return
         # Forked copies of a process that has run PyTorch's threads may hang.
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers, mp_context=context)
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=leave_with_parent)
         try:
             futures = {
                 pool.submit(evaluate, networks[point.weights.network], point): point for point in points
@@ -145,6 +146,19 @@ class DaskRunner:
                 raise ToolFailedError(
                     f"the Dask worker {worker} must have hbnn-hw {__version__}, not {version}"
                 )
+
+
+def leave_with_parent() -> None:
+    """End this process when the one that started it ends, even if that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def available_cores() -> int:

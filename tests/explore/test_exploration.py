@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def test_a_finished_exploration_computes_nothing(tmp_path, rows):
 
 
 KILLED = """
+import multiprocessing
 import sys
 from pathlib import Path
 from hbnn_hw.explore import LocalRunner
@@ -73,17 +75,27 @@ from tests.explore.test_exploration import explored
 
 class Waiting:
     def run(self, networks, points):
-        for done, finished in enumerate(LocalRunner(1).run(networks, points)):
+        for done, finished in enumerate(LocalRunner(2).run(networks, points)):
             if done == 5:
-                print("five", flush=True)
+                print(*(child.pid for child in multiprocessing.active_children()), flush=True)
                 sys.stdin.read()
             yield finished
 
-explored(Path(sys.argv[1]), Waiting())
+if __name__ == "__main__":
+    explored(Path(sys.argv[1]), Waiting())
 """
 
 
-def test_a_killed_process_loses_no_finished_point(tmp_path, rows):
+def is_running(pid):
+    """A process that has ended and is not waited for by anybody, a zombie, is not running."""
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_killed_process_loses_no_finished_point_and_leaves_no_workers(tmp_path, rows):
     """SIGKILL leaves no time to tidy up: what was finished is in the file all the same."""
     path, rest = tmp_path / "r.sqlite", Recording()
     with subprocess.Popen(
@@ -94,8 +106,13 @@ def test_a_killed_process_loses_no_finished_point(tmp_path, rows):
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     ) as process:
-        assert process.stdout.readline() == "five\n"
+        workers = process.stdout.readline().split()
         process.kill()
+    assert len(workers) == 2
+    deadline = time.monotonic() + 60
+    while any(map(is_running, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_running, workers))
     assert explored(path, rest) == rows
     assert len(rest.asked) == len(rows) - 5
 
