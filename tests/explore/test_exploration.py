@@ -129,22 +129,37 @@ def test_processes_give_the_same_table(tmp_path, rows):
 
 
 def test_a_dask_cluster_gives_the_same_table(tmp_path, rows):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
     with distributed.LocalCluster(**options) as cluster:
-        assert explored(tmp_path / "r.sqlite", DaskRunner(cluster.scheduler_address)) == rows
+        runner = DaskRunner(cluster.scheduler_address)
+        runner.check()
+        assert explored(tmp_path / "r.sqlite", runner) == rows
 
 
-def test_no_scheduler_is_said_so(tmp_path, monkeypatch):
+def test_no_scheduler_is_said_so(monkeypatch):
     monkeypatch.setattr("hbnn_hw.explore.runners.CONNECT_SECONDS", 0.2)
     with pytest.raises(ToolFailedError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:1'"):
-        explored(tmp_path / "r.sqlite", DaskRunner("tcp://127.0.0.1:1"))
+        DaskRunner("tcp://127.0.0.1:1").check()
 
 
-def test_a_missing_package_is_said_so(tmp_path, monkeypatch):
+def test_a_missing_package_is_said_so(monkeypatch):
     monkeypatch.setattr("hbnn_hw.extras.find_spec", lambda name: None)
     with pytest.raises(ToolMissingError, match=r"hbnn-hw\[explore\]"):
-        explored(tmp_path / "r.sqlite", DaskRunner("tcp://127.0.0.1:1"))
+        DaskRunner("tcp://127.0.0.1:1").check()
+
+
+def test_workers_of_another_version_are_refused(monkeypatch):
+    import distributed
+
+    monkeypatch.setattr("hbnn_hw.explore.runners.package_version", lambda: "0.0.9")
+    options = {"n_workers": 1, "processes": False, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(**options) as cluster,
+        pytest.raises(ToolFailedError, match=r"must have hbnn-hw \S+, not 0\.0\.9"),
+    ):
+        DaskRunner(cluster.scheduler_address).check()
 
 
 def test_another_network_has_points_of_its_own(tmp_path):
