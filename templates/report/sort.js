@@ -3,9 +3,10 @@
 
 // Order of rows by their keys (numbers, texts, or null for nothing): places of the rows. Nothing stands last.
 function ordered(keys, direction) {
-  const text = new Intl.Collator("en", { numeric: true });
   const compare = (a, b) =>
-    typeof a === "number" && typeof b === "number" ? a - b : text.compare(String(a), String(b));
+    typeof a === "number" && typeof b === "number"
+      ? a - b
+      : String(a).localeCompare(String(b), "en", { numeric: true });
   const places = keys.map((_, place) => place);
   if (direction === "none") return places;
   const sign = direction === "ascending" ? 1 : -1;
