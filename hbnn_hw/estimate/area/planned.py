@@ -19,7 +19,6 @@ from hbnn_hw.backends.rtl.unrolled.plan import GROUP_SIZES, plan_layer
 from hbnn_hw.backends.rtl.unrolled.stages import cut
 from hbnn_hw.ops import Mvtu, Thresholds
 from hbnn_hw.planes import Bits
-from hbnn_hw.timing import UNROLLED_DEPTH
 from hbnn_hw.types import TensorType
 from hbnn_hw.weights import WeightPlanes
 
@@ -89,26 +88,29 @@ class Kernel:
 
 def kernel(op: Mvtu, source: TensorType) -> Kernel:
     """Plan the kernel of an unrolled unit as the back end does; of a large one some rows."""
-    return _kernel(op.weights, op.thresholds, source)
+    return _kernel(op.weights, op.thresholds, op.groups, source, op.scheduled_folding.stages)
 
 
 @lru_cache(maxsize=64)
-def _kernel(weights: WeightPlanes, thresholds: Thresholds | None, source: TensorType) -> Kernel:
-    op = Mvtu(weights=weights, thresholds=thresholds)
+def _kernel(
+    weights: WeightPlanes, thresholds: Thresholds | None, groups: int, source: TensorType, stages: int
+) -> Kernel:
+    op = Mvtu(weights=weights, thresholds=thresholds, groups=groups)
     synapses = float(weights.plane_populations().sum()) * len(op.accumulation(source).scales)
     if synapses <= SEARCHED:
-        return _planned(op, source, GROUP_SIZES)
+        return _planned(op, source, GROUP_SIZES, stages)
     if synapses <= BUILT:
-        return _planned(op, source, (USUAL_GROUP,))
+        return _planned(op, source, (USUAL_GROUP,), stages)
     rows = min(weights.rows, max(USUAL_GROUP, int(BUILT * weights.rows / synapses)))
-    return _planned(_first_rows(op, rows), source, (USUAL_GROUP,)).scaled(weights.rows / rows)
+    part = _planned(_first_rows(op, rows), source, (USUAL_GROUP,), stages)
+    return part.scaled(weights.rows / rows)
 
 
-def _planned(op: Mvtu, source: TensorType, group_sizes: Sequence[int]) -> Kernel:
+def _planned(op: Mvtu, source: TensorType, group_sizes: Sequence[int], stages: int) -> Kernel:
     netlist = plan_layer(op, source, group_sizes).netlist
     read = {net for cell in netlist.cells for net in cell.inputs if 0 <= net < netlist.n_inputs}
     read |= {net for net in netlist.outputs if 0 <= net < netlist.n_inputs}
-    registers = sum(map(len, cut(netlist, UNROLLED_DEPTH - 1).registers))
+    registers = sum(map(len, cut(netlist, stages).registers))
     return Kernel(netlist.luts, len(read), registers, sum(net >= 0 for net in netlist.outputs))
 
 
