@@ -11,7 +11,7 @@ READY := .venv/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test table lint tools data clean
+.PHONY: demo test table browser lint tools data clean
 
 demo: $(READY) tools
 	rm -rf $(DEMO)
@@ -26,6 +26,11 @@ test: $(READY) tools data lint
 # What `make test` leaves out of its long tables: every network x method x folding in C simulation, and more.
 table: $(READY) tools data
 	$(BIN)/python -m pytest -n auto --dist load --max-worker-restart 0 --table -m table
+
+# The demo's report in Chromium, which must be installed: sorting, downloads, no network, light, dark, print.
+browser: $(READY)
+	test -e $(DEMO)/report.html || $(MAKE) demo
+	$(BIN)/python scripts/check_report.py $(DEMO)/report.html out/report_pictures
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +19,9 @@ from hbnn_hw.console import print_json as _print_json
 from hbnn_hw.console import say as _say
 from hbnn_hw.errors import HbnnError, MismatchError
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm
+
+if TYPE_CHECKING:
+    from hbnn_hw.exported import Exported
 
 app = typer.Typer(
     help="Hardware co-design of extremely low-bit neural networks: PyTorch to a verified FPGA accelerator.",
@@ -94,6 +98,12 @@ def export(
     unroll: Annotated[
         list[str] | None, typer.Option(metavar="LAYER|all", help="Unroll a layer completely.")
     ] = None,
+    stages: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N|LAYER=N", help="Pipeline stages of unrolled layers' logic in RTL; 2 by default."
+        ),
+    ] = None,
     folding: Annotated[
         Path | None,
         typer.Option(metavar="FILE.JSON", help="PE and SIMD by layer, as the folding.json of an export."),
@@ -133,7 +143,10 @@ def export(
     from hbnn_hw.options import parse_folding, parse_goal
     from hbnn_hw.target import Target
 
-    target, request = Target(clock_ns=clock_ns), parse_folding(pe or (), simd or (), unroll or ())
+    target, request = (
+        Target(clock_ns=clock_ns),
+        parse_folding(pe or (), simd or (), unroll or (), stages or ()),
+    )
     goal = parse_goal(fps, cycles, fit, clock_ns, request)
     options = ExportOptions(
         backends=None if backend is BackendChoice.ALL else frozenset({Backend(backend.value)}),
@@ -364,33 +377,44 @@ def estimate(
         list[str] | None,
         typer.Option(metavar="[BITS=]MODEL.PT", help="A trained network beside --bits; may be repeated."),
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Board or part to hold the estimate against; the export's by default.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate area, cycles and energy of an exported network, or of a model file at the default folding.
+    """Estimate area, cycles, energy and power of an export, or of a model file at the default folding.
 
     With --bits, weights of these average bitwidths are drawn for a model's layers, folded and unrolled.
     """
+    from hbnn_hw.target import Target, find_device
+
+    chosen = Target(find_device(device)) if device is not None else Target()
     if bits is not None:
-        estimate_bits(network, bits, checkpoint or (), as_json)
+        estimate_bits(network, bits, checkpoint or (), chosen, as_json)
         return
     from hbnn_hw.estimate import estimate as run
     from hbnn_hw.estimate import estimate_text
-    from hbnn_hw.exported import open_export, target_of
+    from hbnn_hw.estimate.compression import compression_text, network_compression
+    from hbnn_hw.exported import open_export, real_inputs, target_of
     from hbnn_hw.inspection import read_graph
     from hbnn_hw.passes import lower
-    from hbnn_hw.target import Target
 
     if checkpoint:
         raise HbnnError("--checkpoint stands beside --bits only")
     if network.is_file():
-        result = run(lower(read_graph(network)), Target())
+        graph = lower(read_graph(network))
+        result = run(graph, chosen)
     else:
         exported = open_export(network)
-        result = run(exported.graph, target_of(exported.manifest))
+        graph, target = exported.graph, target_of(exported.manifest)
+        if device is not None:
+            target = Target(chosen.device, target.clock_ns)
+        result = run(graph, target, real_inputs(exported))
+    compression = network_compression(graph)
     if as_json:
-        _print_json(result.document())
+        _print_json({**result.document(), "compression": [asdict(layer) for layer in compression]})
     else:
-        _out.print(estimate_text(result), end="", markup=False)
+        _out.print(estimate_text(result) + compression_text(compression), end="", markup=False)
 
 
 app.command()(explore)
@@ -403,6 +427,10 @@ def synth(
     place: Annotated[
         bool, typer.Option("--place", help="Place and route, too (ecp5): a real clock frequency.")
     ] = False,
+    liberty: Annotated[
+        Path | None,
+        typer.Option(help="Map to the standard cells of this Liberty file: gate-level area of every unit."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Synthesize the exported RTL with Yosys: cells of every unit and in total, and the longest path.
@@ -417,6 +445,9 @@ def synth(
     from hbnn_hw.synthesis.text import project_text
 
     exported = open_export(folder)
+    if liberty is not None:
+        _synthesize_cells(exported, liberty, as_json)
+        return
     result = synthesize_export(exported, SynthesisTarget(target.value), place=place, say=_say)
     if result.cells is not None:
         add_synthesis(exported, result.cells)
@@ -427,6 +458,19 @@ def synth(
     if result.cells is not None:
         estimated = run(exported.graph, target_of(exported.manifest))
         _out.print(synthesis_text(result.cells, estimated), end="", markup=False)
+
+
+def _synthesize_cells(exported: Exported, liberty: Path, as_json: bool) -> None:
+    from hbnn_hw.estimate.synthesis import top_module
+    from hbnn_hw.synthesis.exported import exported_verilog
+    from hbnn_hw.synthesis.standard_cells import CellLibrary, cells_text, synthesize_cells
+
+    verilog = exported_verilog(exported)
+    result = synthesize_cells(verilog, top_module(verilog), CellLibrary.read(liberty), say=_say)
+    if as_json:
+        _print_json(result.document())
+    else:
+        _out.print(cells_text(result), end="", markup=False)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from hbnn_hw.console import err, out, print_json, say
 
 if TYPE_CHECKING:
     from hbnn_hw.explore.exploration import Progress
+    from hbnn_hw.target import Target
 
 
 def explore(
@@ -114,14 +115,15 @@ def explore(
         out.print(rows_text(rows, front_only=not show_all), end="", markup=False)
 
 
-def estimate_bits(model: Path, bits: str, checkpoints: Sequence[str], as_json: bool) -> None:
+def estimate_bits(model: Path, bits: str, checkpoints: Sequence[str], target: Target, as_json: bool) -> None:
     """Print a network's estimate against the average bitwidth."""
     from hbnn_hw.explore import options, read_model
     from hbnn_hw.explore.bitwidths import bitwidth_rows
     from hbnn_hw.explore.table import bits_text, rows_document
 
     averages = options.each(bits, options.average)
-    rows = bitwidth_rows(read_model(model), averages, [options.checkpoint(text) for text in checkpoints])
+    trained = [options.checkpoint(text) for text in checkpoints]
+    rows = bitwidth_rows(read_model(model), averages, trained, target)
     if as_json:
         print_json(rows_document(rows))
     else:

@@ -17,7 +17,7 @@ from hbnn_hw.artifacts import check_absent, json_bytes, npy_bytes, write_folder
 from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.backends.hls import HlsTool
 from hbnn_hw.errors import GraphError
-from hbnn_hw.exported import FOLDING, MANIFEST, REPORT, report_page
+from hbnn_hw.exported import FOLDING, MANIFEST, REPORT, STRUCTURES, parse_structures, report_page
 from hbnn_hw.extras import require
 from hbnn_hw.folding_file import folding_document
 from hbnn_hw.graph import Graph
@@ -172,7 +172,8 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
         "vectors": {"real": len(images), "extreme": 2, "random": RANDOM_VECTORS},
         "layers": _layer_documents(graph),
     }
-    files[REPORT] = report_page(graph, manifest).encode()
+    structures = parse_structures(files[STRUCTURES]) if STRUCTURES in files else ()
+    files[REPORT] = report_page(graph, manifest, structures=structures).encode()
     manifest["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     files[MANIFEST] = json_bytes(manifest)
     progress("writing the folder")

@@ -8,21 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hbnn_hw import ir_file
 from hbnn_hw.artifacts import json_bytes, replace_file
 from hbnn_hw.errors import OutputError
 from hbnn_hw.graph import Graph
-from hbnn_hw.target import DEVICES, Target
+from hbnn_hw.target import Target, find_device
 from hbnn_hw.verify.result import VerificationResult
+from hbnn_hw.verify.vectors import load_vectors
 
 if TYPE_CHECKING:
     from hbnn_hw.estimate import SynthesisResult
+    from hbnn_hw.report import UnrolledStructure
 
 MANIFEST = "export.json"
 FOLDING = "folding.json"
 REPORT = "report.html"
 RESULTS = "verification.json"
 SYNTHESIS = "synthesis.json"
+STRUCTURES = "rtl/structures.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +79,32 @@ def open_export(folder: Path) -> Exported:
 
 def target_of(manifest: Mapping[str, Any]) -> Target:
     """Device and clock that an export was made for."""
-    return Target(DEVICES[manifest["board"]], float(manifest["clock_ns"]))
+    return Target(find_device(manifest["board"]), float(manifest["clock_ns"]))
+
+
+ACTIVITY_IMAGES = 4
+"""Real images by which the toggling of bits is measured."""
+
+ACTIVITY_PRODUCTS = 2 * 10**8
+"""One-bit products of an image beyond which bits are taken for random: tracing them plainly is slow."""
+
+
+def real_inputs(exported: Exported) -> NDArray[np.int64] | None:
+    """Return a few real samples as they enter the accelerator; None if the export has none or is too large.
+
+    They are int64 (images, elements), the first of its golden vectors.
+
+    Raises
+    ------
+    OutputError
+        If the vectors are missing.
+    """
+    graph = exported.graph
+    products = sum(node.op.work(*graph.input_types(node)).binary_macs for node in graph.hardware_nodes)
+    n_real = int(exported.manifest.get("vectors", {}).get("real", 0))
+    if not n_real or products > ACTIVITY_PRODUCTS:
+        return None
+    return load_vectors(exported.folder).inputs[: min(n_real, ACTIVITY_IMAGES)]
 
 
 def load_results(folder: Path) -> tuple[VerificationResult, ...]:
@@ -112,6 +143,30 @@ def load_synthesis(folder: Path) -> SynthesisResult | None:
         raise OutputError(f"'{path}' is damaged ({error}); delete it and synthesize again") from error
 
 
+def parse_structures(content: bytes) -> tuple[UnrolledStructure, ...]:
+    """Read what the RTL tells of its unrolled layers; raises ValueError or TypeError where it is damaged."""
+    from hbnn_hw.report import UnrolledStructure
+
+    return tuple(UnrolledStructure(**entry) for entry in json.loads(content))
+
+
+def load_structures(folder: Path) -> tuple[UnrolledStructure, ...]:
+    """Read the structures of a folder's unrolled layers; none if its RTL has no such layers.
+
+    Raises
+    ------
+    OutputError
+        If the file is damaged.
+    """
+    path = folder / STRUCTURES
+    if not path.exists():
+        return ()
+    try:
+        return parse_structures(path.read_bytes())
+    except (OSError, ValueError, TypeError) as error:
+        raise OutputError(f"'{path}' is damaged ({error}); export the model again") from error
+
+
 def add_results(exported: Exported, results: Sequence[VerificationResult]) -> None:
     """Store verification results (a level's newest replaces its older one) and renew the report."""
     merged = {result.level: result for result in (*load_results(exported.folder), *results)}
@@ -129,7 +184,8 @@ def add_synthesis(exported: Exported, result: SynthesisResult) -> None:
 def renew_report(exported: Exported) -> None:
     """Render the folder's report again from everything that is known by now."""
     results, synthesis = load_results(exported.folder), load_synthesis(exported.folder)
-    page = report_page(exported.graph, exported.manifest, results, synthesis)
+    structures = load_structures(exported.folder)
+    page = report_page(exported.graph, exported.manifest, results, synthesis, structures)
     replace_file(exported.folder / REPORT, page.encode())
 
 
@@ -138,6 +194,7 @@ def report_page(
     manifest: Mapping[str, Any],
     results: Sequence[VerificationResult] = (),
     synthesis: SynthesisResult | None = None,
+    structures: Sequence[UnrolledStructure] = (),
 ) -> str:
     """Render the HTML report of a lowered network."""
     from hbnn_hw.estimate import estimate
@@ -152,5 +209,6 @@ def report_page(
             metadata=manifest["facts"],
             synthesis=synthesis,
             verifications=tuple(results),
+            structures=tuple(structures),
         )
     )

@@ -31,6 +31,9 @@ from hbnn_hw.weights import WeightPlanes
 LUT_ROM_DEPTH = 128
 """Deepest weight memory that goes to LUTs; deeper ones go to block RAM. Source: FINN-R, embedded weights."""
 
+KERNEL_STAGES = 2
+"""Stages of an unrolled layer's logic unless told otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Folding:
@@ -45,11 +48,14 @@ class Folding:
     unrolled
         All rows, columns and planes at once, weights as constants in logic, one sample per clock; then
         ``pe`` is the number of rows and ``simd`` the number of columns.
+    stages
+        Pipeline stages of an unrolled layer's logic in RTL; HLS tools choose their own for the clock.
     """
 
     pe: int
     simd: int
     unrolled: bool = False
+    stages: int = KERNEL_STAGES
 
 
 def spread(folding: Folding, rows: int, groups: int) -> int:
@@ -83,6 +89,10 @@ def check_folding(name: str, weights: WeightPlanes, folding: Folding, groups: in
     if folding.unrolled and (folding.pe, folding.simd) != (weights.rows, weights.columns):
         raise FoldingError(
             f"layer '{name}': an unrolled layer must have PE = {weights.rows}, SIMD = {weights.columns}"
+        )
+    if folding.stages < 1:
+        raise FoldingError(
+            f"layer '{name}': the stages of its logic must be at least 1, not {folding.stages}"
         )
 
 

@@ -1,6 +1,6 @@
 """The report of a network: one self-contained HTML page."""
 
-from hbnn_hw.report.document import ReportInput
+from hbnn_hw.report.document import ReportInput, UnrolledStructure
 from hbnn_hw.report.page import render_report
 
-__all__ = ["ReportInput", "render_report"]
+__all__ = ["ReportInput", "UnrolledStructure", "render_report"]

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from hbnn_hw.estimate import scaled_area
+from hbnn_hw.estimate import ErrorBand, scaled_area
 from hbnn_hw.report.chart import Chart, Series, line_chart
 
 FILE = "data/area_vs_bitwidth.json"
@@ -36,13 +36,20 @@ def _paper(points: list[tuple[float, float]]) -> Series:
     )
 
 
-def area_chart(here: float) -> Chart:
-    """LUT against bitwidth, relative to the same layer at one bit."""
+def area_chart(here: float, band: ErrorBand | None = None) -> Chart:
+    """LUT against bitwidth, relative to the same layer at one bit; the model with its error band."""
+    error = band.p90_pct if band else 0.0
     series = []
     for style, colour in _STYLES.items():
         series.append(Series(f"{style}, synthesized", _relative(style, "luts"), colour))
         series.append(
-            Series(f"{style}, model", _relative(style, "model_luts", "luts"), f"{colour} model", marks=False)
+            Series(
+                f"{style}, model",
+                _relative(style, "model_luts", "luts"),
+                f"{colour} model",
+                marks=False,
+                error_pct=error,
+            )
         )
     return line_chart("LUT, relative to one bit", X_LABEL, [_paper(list(series[0].points)), *series], here)
 

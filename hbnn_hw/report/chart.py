@@ -25,22 +25,26 @@ class Series:
         CSS class: a colour, ``a`` to ``c``, or ``paper``.
     marks
         Whether points are marked (measured) or only joined (computed).
+    error_pct
+        Width of the band around the curve, a share of y to either side [%]; 0 for none.
     """
 
     label: str
     points: Points
     style: str
     marks: bool = True
+    error_pct: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A series in pixels."""
+    """A series in pixels; ``band`` is the outline of its error band, empty without one."""
 
     label: str
     style: str
     path: str
     marks: tuple[tuple[float, float], ...]
+    band: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def _ticks(low: float, high: float, step: float) -> list[float]:
 def line_chart(title: str, x_label: str, series: Sequence[Series], here: float | None) -> Chart:
     """Scale series into a chart whose x axis covers the data and whose y axis starts at 0."""
     xs = [x for one in series for x, _ in one.points]
-    top = max(y for one in series for _, y in one.points)
+    top = max(y * (1 + one.error_pct / 100) for one in series for _, y in one.points)
     y_high = max(1.0, -(-top // 0.5) * 0.5)
     x_low, x_high = min(xs), max(xs)
 
@@ -86,7 +90,14 @@ def line_chart(title: str, x_label: str, series: Sequence[Series], here: float |
     def curve(one: Series) -> Curve:
         at = [(px(x), py(y)) for x, y in one.points]
         path = "M" + "L".join(f"{x} {y}" for x, y in at)
-        return Curve(one.label, one.style, path, tuple(at) if one.marks else ())
+        return Curve(one.label, one.style, path, tuple(at) if one.marks else (), band(one))
+
+    def band(one: Series) -> str:
+        if not one.error_pct:
+            return ""
+        lower = [f"{px(x)} {py(y * max(0.0, 1 - one.error_pct / 100))}" for x, y in one.points]
+        upper = [f"{px(x)} {py(y * (1 + one.error_pct / 100))}" for x, y in one.points]
+        return "M" + "L".join([*lower, *upper[::-1]]) + "Z"
 
     return Chart(
         title=title,

@@ -11,6 +11,28 @@ from hbnn_hw.target import Target
 from hbnn_hw.verify.result import VerificationResult
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnrolledStructure:
+    """How the RTL builds an unrolled layer.
+
+    Attributes
+    ----------
+    name
+        The layer.
+    luts
+        LUTs of its kernel as planned, before synthesis.
+    levels
+        LUT levels of its longest path, carries as fractions.
+    explanation
+        Which structure was taken, and against which others.
+    """
+
+    name: str
+    luts: int
+    levels: float
+    explanation: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReportInput:
     """Plain data of one network; nothing is measured or computed again for the page.
@@ -31,6 +53,8 @@ class ReportInput:
         Counts of a real synthesis, or None.
     verifications
         What was verified; empty before any run.
+    structures
+        Structures of the unrolled layers; empty where the export has no RTL of such.
     """
 
     graph: Graph
@@ -39,3 +63,4 @@ class ReportInput:
     metadata: Mapping[str, object] = field(default_factory=dict)
     synthesis: SynthesisResult | None = None
     verifications: tuple[VerificationResult, ...] = ()
+    structures: tuple[UnrolledStructure, ...] = ()

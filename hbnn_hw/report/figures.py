@@ -7,6 +7,7 @@ THIN = "\u202f"
 """Narrow no-break space, which groups thousands and joins a number with its unit."""
 
 _PREFIXES = (
+    (1e12, "T"),
     (1e9, "G"),
     (1e6, "M"),
     (1e3, "k"),

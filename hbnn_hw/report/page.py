@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hbnn_hw import __version__
-from hbnn_hw.estimate import ErrorBand, Estimate, NodeEstimate, SynthesisResult
+from hbnn_hw.estimate import Area, ErrorBand, Estimate, LayerShape, NodeEstimate, SynthesisResult
 from hbnn_hw.estimate.area import ASSUMED_ERROR_PCT
+from hbnn_hw.report.bars import layer_bars
+from hbnn_hw.report.bit_pictures import bit_pictures
 from hbnn_hw.report.bitmaps import bit_histograms, network_average
 from hbnn_hw.report.bitwidth import area_chart, bitwidth_results, time_chart
+from hbnn_hw.report.cell import Cell
 from hbnn_hw.report.dataflow import dataflow
 from hbnn_hw.report.document import ReportInput
 from hbnn_hw.report.figures import (
@@ -21,6 +24,8 @@ from hbnn_hw.report.figures import (
     whole,
     with_unit,
 )
+from hbnn_hw.report.figures_file import downloads
+from hbnn_hw.report.roofline import Place, Roofline, roofline, roofline_picture
 from hbnn_hw.templating import render
 from hbnn_hw.verify.result import VerificationResult
 
@@ -37,11 +42,11 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """One line of the layer table, as text; ``share`` is the part of the interval that the node works."""
+    """One line of the layer table; ``share`` is the part of the interval that the node works."""
 
     name: str
     kind: str
-    cells: tuple[str, ...]
+    cells: tuple[Cell, ...]
     share: float
     share_text: str
     slowest: bool
@@ -59,36 +64,65 @@ class ResourceRow:
     available: str
     occupancy: str
     share: float
+    share_band: tuple[float, float] | None
+    number: float
+    supply: int
+
+
+def _folding(unrolled: bool, lanes: int, all_lanes: int) -> Cell:
+    """PE or SIMD; an unrolled unit has all lanes."""
+    return Cell("all", all_lanes) if unrolled else Cell(str(lanes), lanes)
+
+
+def _shape_cells(layer: LayerShape | None) -> tuple[Cell, ...]:
+    if layer is None:
+        return (Cell(),) * 7
+    return (
+        Cell(str(layer.rows), layer.rows),
+        Cell(str(layer.columns), layer.columns),
+        Cell(str(layer.weight_planes), layer.weight_planes),
+        Cell(f"{layer.average_bits:.2f}", layer.average_bits),
+        Cell(layer.map_granularity),
+        _folding(layer.unrolled, layer.pe, layer.rows),
+        _folding(layer.unrolled, layer.simd, layer.columns),
+    )
+
+
+def _area_cells(area: Area, is_calibrated: bool = True) -> tuple[Cell, ...]:
+    return (
+        Cell(whole(area.luts) if is_calibrated else f"~{whole(area.luts)}", area.luts),
+        Cell(whole(area.flip_flops), area.flip_flops),
+        Cell(f"{area.bram36:g}", area.bram36),
+        Cell(str(area.dsps), area.dsps),
+    )
+
+
+def _energy_cell(pj: float) -> Cell:
+    return Cell(with_unit(pj * 1e-12, "J"), pj) if pj else Cell()
 
 
 def layer_row(node: NodeEstimate, estimate: Estimate) -> LayerRow:
     """Describe one node."""
-    layer, area = node.layer, node.area
-    shape = (
-        (
-            str(layer.rows),
-            str(layer.columns),
-            str(layer.weight_planes),
-            f"{layer.average_bits:.2f}",
-            layer.map_granularity,
-            "all" if layer.unrolled else str(layer.pe),
-            "all" if layer.unrolled else str(layer.simd),
-        )
-        if layer
-        else ("",) * 7
+    layer, share = node.layer, node.cycles / estimate.interval_cycles
+    cells = (
+        *_shape_cells(layer),
+        Cell(whole(node.cycles), node.cycles),
+        Cell(whole(layer.full_cycles), layer.full_cycles) if layer else Cell(),
+        *_area_cells(node.area, node.is_calibrated),
+        _energy_cell(node.energy.total_pj),
     )
-    figures = (
-        whole(node.cycles),
-        whole(layer.full_cycles) if layer else "",
-        whole(area.luts) if node.is_calibrated else f"~{whole(area.luts)}",
-        whole(area.flip_flops),
-        f"{area.bram36:g}",
-        str(area.dsps),
-    )
-    energy = with_unit(node.energy.total_pj * 1e-12, "J") if node.energy.total_pj else ""
-    share = node.cycles / estimate.interval_cycles
     slowest = node.name == estimate.bottleneck
-    return LayerRow(node.name, node.kind, (*shape, *figures, energy), share, percent(share, 0), slowest)
+    return LayerRow(node.name, node.kind, cells, share, percent(share, 0), slowest)
+
+
+def total_rows(estimate: Estimate) -> list[tuple[str, tuple[Cell, ...]]]:
+    """Lines below the layer table: the accelerator's edges, and the sum; cells from the cycles on."""
+    interval = Cell(whole(estimate.interval_cycles), estimate.interval_cycles)
+    total = (*_area_cells(estimate.area), _energy_cell(estimate.energy.total_pj))
+    return [
+        ("AXI4-Stream edges", (Cell(), Cell(), *_area_cells(estimate.edges), Cell())),
+        ("network", (interval, Cell(), *total)),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +181,16 @@ def resource_row(resource: Resource, band: ErrorBand | None) -> ResourceRow:
         available=whole(resource.available),
         occupancy=percent(share, 2),
         share=min(1.0, share),
+        share_band=None if band is None or found is not None else _within(share, band.p90_pct),
+        number=resource.estimated,
+        supply=resource.available,
     )
+
+
+def _within(share: float, error_pct: float) -> tuple[float, float]:
+    """Range of a share that is off by so much at most, inside the bar."""
+    low, high = share * (1 - error_pct / 100), share * (1 + error_pct / 100)
+    return max(0.0, min(1.0, low)), min(1.0, high)
 
 
 def resource_rows(source: ReportInput) -> list[ResourceRow]:
@@ -269,10 +312,28 @@ def energy_rows(estimate: Estimate) -> list[tuple[str, str, str]]:
         (
             "FPGA, whole chip",
             with_unit(estimate.fpga_energy_pj * 1e-12, "J"),
-            "FINN's 3.6 W for 46 253 LUT at 200 MHz, scaled by LUT and clock: "
-            + with_unit(estimate.fpga_power_w, "W"),
+            f"{with_unit(estimate.fpga_power.low_w, 'W')} to {with_unit(estimate.fpga_power.high_w, 'W')}: "
+            "switching of LUTs and block RAM, constants from FINN's published designs",
         ),
     ]
+
+
+def roofline_rows(roofs: Roofline) -> list[tuple[str, tuple[Cell, ...]]]:
+    """Describe every layer's place under the roofline: number and name, then figures."""
+    return [
+        (f"{number}  {place.name}", _place_cells(place)) for number, place in enumerate(roofs.layers, start=1)
+    ]
+
+
+def _place_cells(place: Place) -> tuple[Cell, ...]:
+    return (
+        Cell(with_unit(place.operations, ""), place.operations),
+        Cell(with_unit(place.traffic_bytes, "B"), place.traffic_bytes),
+        Cell(significant(place.intensity), place.intensity),
+        Cell(with_unit(place.rate, "op/s"), place.rate),
+        Cell(with_unit(place.roof, "op/s"), place.roof),
+        Cell(percent(place.rate / place.roof), place.rate / place.roof),
+    )
 
 
 def render_report(source: ReportInput) -> str:
@@ -282,6 +343,7 @@ def render_report(source: ReportInput) -> str:
     """
     estimate = source.estimate
     average = network_average(source.graph)
+    roofs = roofline(source.graph, source.target)
     return render(
         "report/report.html.j2",
         {
@@ -293,7 +355,16 @@ def render_report(source: ReportInput) -> str:
             "headlines": headlines(source),
             "dataflow": dataflow(source.graph, estimate),
             "layers": [layer_row(node, estimate) for node in estimate.nodes],
-            "bottleneck": estimate.bottleneck,
+            "totals": total_rows(estimate),
+            "bars": layer_bars(estimate, source.synthesis),
+            "structures": source.structures,
+            "roofs": roofs,
+            "roofline": roofline_picture(roofs),
+            "roofline_rows": roofline_rows(roofs),
+            "roofline_network": _place_cells(roofs.network) if roofs.network else (),
+            "pictures": bit_pictures(source.graph),
+            "downloads": downloads(source),
+            "with_unit": with_unit,
             "resources": resource_rows(source),
             "synthesis": source.synthesis,
             "area_source": estimate.source,
@@ -304,7 +375,7 @@ def render_report(source: ReportInput) -> str:
             "histograms": bit_histograms(source.graph),
             "percent": percent,
             "whole": whole,
-            "charts": [area_chart(average), time_chart(average)],
+            "charts": [area_chart(average, estimate.errors.get("luts")), time_chart(average)],
             "bitwidth": bitwidth_results(),
             "verifications": [verification_row(result) for result in source.verifications],
         },

@@ -116,7 +116,7 @@ def all_units(seed: int) -> list[Layer]:
             (1, BRANCHES, HlsTool.VITIS_HLS),
             (2, ("-fsanitize=address,undefined", "-fno-sanitize=shift"), HlsTool.VIVADO_HLS),
         ],
-        usual=lambda seed, flags, tool: bool(flags),
+        usual=lambda seed, flags, tool: flags == BRANCHES,
     ),
     ids=["native", "synthesis", "sanitizers"],
 )

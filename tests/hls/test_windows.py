@@ -30,6 +30,7 @@ from hbnn_hw.verify.csim import SANITIZERS, run_csim
 from hbnn_hw.windows import span
 from tests.hls.layer_bench import BRANCHES, Layer, LayerBench
 from tests.hls.networks import export
+from tests.tables import rows
 
 pytestmark = pytest.mark.hls
 
@@ -54,6 +55,7 @@ PLANES = st.sampled_from(SCALES).map(Planes)
 INTEGERS = st.sampled_from(
     [(0, 1), (-1, 0), (0, 0), (-4, 3), (-5, 9), (0, 255), (3, 17), (-(2**31), 2**31 - 1), (-9, -2)]
 ).map(lambda ends: Integers(*ends))
+
 ELEMENTS = st.one_of(PLANES, INTEGERS, PLANES.map(Bordered))
 PADDINGS = st.tuples(*[st.integers(0, 3)] * 4)
 
@@ -218,7 +220,10 @@ NAMED = {
 
 @pytest.mark.parametrize(
     ("flags", "tool"),
-    [(SANITIZERS, HlsTool.VIVADO_HLS), (BRANCHES, HlsTool.VITIS_HLS)],
+    rows(
+        [(SANITIZERS, HlsTool.VIVADO_HLS), (BRANCHES, HlsTool.VITIS_HLS)],
+        usual=lambda flags, tool: flags == SANITIZERS,
+    ),
     ids=["sanitized", "synthesis"],
 )
 def test_named_layers(bench, flags, tool):

@@ -1,6 +1,7 @@
 """The emitted texts: complete, readable, reproducible; errors say what to do."""
 
 import ast
+import json
 import re
 from dataclasses import replace
 
@@ -34,6 +35,18 @@ def test_every_hardware_operator_has_a_builder():
 def test_emission_is_reproducible(small, texts):
     assert rtl.emit(small, Target()) == texts
     assert set(texts) == {"random_mlp.v", "README.md", "sim/Makefile", "sim/test_network.py"}
+
+
+def test_structures_of_unrolled_layers_are_told():
+    graph = lower(random_mlp(1, [12, 8, 4]), FoldingRequest(unroll=True))
+    texts = rtl.emit(graph, Target())
+    layers = json.loads(texts["structures.json"])
+    assert [layer["name"] for layer in layers] == ["fc1", "fc2"]
+    for layer in layers:
+        assert f"// Structure: {layer['explanation']}." in texts["random_mlp.v"]
+        assert "rows that share" in layer["explanation"]
+        assert layer["luts"] > 0
+        assert layer["levels"] > 0
 
 
 def test_verilog_is_readable(texts):

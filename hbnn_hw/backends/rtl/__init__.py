@@ -26,8 +26,9 @@ def emit(graph: Graph, target: Target) -> dict[str, str]:
     Returns
     -------
     dict
-        Relative path to text: ``<network>.v``, whose top module has the network's name, ``README.md``, and
-        a cocotb bench below ``sim``. The same graph and target give the same texts.
+        Relative path to text: ``<network>.v``, whose top module has the network's name, ``README.md``,
+        a cocotb bench below ``sim``, and ``structures.json`` where layers are unrolled. The same graph and
+        target give the same texts.
 
     Raises
     ------

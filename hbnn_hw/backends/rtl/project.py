@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 
 from hbnn_hw.backends.rtl.accelerator import CONTROL_PORT, Accelerator
 from hbnn_hw.backends.rtl.control_registers import ADDRESS_BITS, REGISTERS
 from hbnn_hw.backends.rtl.identifiers import identifier
 from hbnn_hw.backends.rtl.lut import Fabric, with_models
-from hbnn_hw.backends.rtl.top import check_network, queue_words, text_kernels
+from hbnn_hw.backends.rtl.queues import queue_words
+from hbnn_hw.backends.rtl.top import check_network, text_kernels, unrolled_plans
+from hbnn_hw.backends.rtl.unrolled.plan import LayerPlan
 from hbnn_hw.backends.rtl.verilog import to_verilog
 from hbnn_hw.graph import Graph, Node, type_text
 from hbnn_hw.latency import latency
@@ -108,17 +111,37 @@ def facts(graph: Graph, target: Target) -> dict[str, object]:
     }
 
 
+STRUCTURES = "structures.json"
+"""How unrolled layers are built, and why; written where there are any."""
+
+
+def structures_text(plans: Mapping[str, LayerPlan]) -> str:
+    """Print a JSON list: name, LUTs, levels and explanation of every unrolled layer, in order."""
+    layers = [
+        {
+            "name": name,
+            "luts": plan.netlist.luts,
+            "levels": round(max(plan.netlist.levels(), default=0.0), 2),
+            "explanation": plan.explanation,
+        }
+        for name, plan in plans.items()
+    ]
+    return json.dumps(layers, indent=1, ensure_ascii=False) + "\n"
+
+
 def emit(graph: Graph, target: Target) -> dict[str, str]:
     """Return the project's files; see :func:`hbnn_hw.backends.rtl.emit`."""
     check_network(graph)
     values = facts(graph, target)
     top = identifier(graph.name)
+    plans = unrolled_plans(graph)
     parts = [
         render("rtl/header.v.j2", values),
         to_verilog(Accelerator(graph), top, fabric=Fabric.of_target(target)),
-        *text_kernels(graph, Fabric.of_target(target)).values(),
+        *text_kernels(graph, plans, Fabric.of_target(target)),
     ]
-    return {
+    structures = {STRUCTURES: structures_text(plans)} if plans else {}
+    return structures | {
         f"{top}.v": with_models("\n".join(parts)),
         "README.md": render("rtl/README.md.j2", values),
         "sim/Makefile": render("rtl/sim/Makefile.j2", values),
