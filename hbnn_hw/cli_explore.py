@@ -37,7 +37,7 @@ def explore(
         str, typer.Option(help="PExSIMD limits, unrolled, fps=N, cycles=N, fit.")
     ] = "4x4,8x8,16x16,32x32,unrolled",
     board: Annotated[str, typer.Option(help="Devices.")] = "zc706",
-    clock_ns: Annotated[str, typer.Option(help="Clock periods [ns].")] = "5",
+    clock_ns: Annotated[str, typer.Option(help="Clock periods in ns.")] = "5",
     objectives: Annotated[
         str, typer.Option(help="Of the front: luts, bram36, energy, interval, latency, accuracy.")
     ] = "luts,energy,interval,accuracy",
