@@ -1,4 +1,4 @@
-"""Unrolled area against the average bitwidth, on a trained layer: what heterogeneous bits cost in LUTs.
+"""Unrolled area against the average bitwidth, on trained layers: what heterogeneous bits cost in LUTs.
 
 The first rows of the layers of the trained MNIST network ``mnist_hbnn.pt``, unrolled, as planned and
 synthesized by the flow of all area benchmarks. A map of each average (1.2 = 85/10/5 % of the entries with
@@ -6,12 +6,14 @@ synthesized by the flow of all area benchmarks. A map of each average (1.2 = 85/
 entry, shared by the columns' entries, or by the rows'. Signs are the trained ones where the checkpoint
 has the plane; those of planes that it does not have are drawn, since the signs of a residual are close to
 balanced and independent. Plane weights are 4, 2, 1, and thresholds the trained ones, scaled to the
-layer's sums.
+layer's sums. The first layer reads 784 pixels of eight bits and takes nine LUTs of ten.
 
-Prints a table, then one line of JSON: LUTs and sites of every kind and average, summed over the layers, and
-``column_1p4_over_1``, ``column_1p4_over_2``, ``row_1p4_over_1`` and ``element_1p4_over_1``, by LUTs.
-``--rows`` sets how many rows of each layer, ``--planned`` leaves synthesis out and counts planned LUTs, to
-which synthesis adds nothing.
+Prints a table, then one line of JSON: LUTs and sites of every kind and average, by layer and summed, and
+``column_1p4_over_1``, ``column_1p4_over_2``, ``row_1p4_over_1`` and ``element_1p4_over_1``, by LUTs. Two
+points are planned once more with rows that share nothing but their total, ``element_1p4_over_1_unshared``.
+``--rows`` sets how many rows of each layer, ``--layers`` chooses layers, ``--planned`` leaves synthesis out
+and counts planned LUTs, to which synthesis adds nothing. ``--save`` writes the figures to
+``benchmarks/results/hbnn_area.json``, which ``hbnn_accuracy.py`` reads.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from numpy.typing import NDArray
 from unrolled_area import our_design
 
 import models
+from hbnn_hw.backends.rtl.unrolled.pairs import PAIRS
 from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
 from hbnn_hw.capture.model import capture_file
 from hbnn_hw.folding import Folding
@@ -51,8 +54,7 @@ PLANES = 3
 COEFFICIENTS = (4, 2, 1)
 SEED = 2018
 
-GROUP_SIZE = 4
-"""Rows that share sub-sums, the same for all maps; the search would win a few percent for each."""
+RESULTS = Path(__file__).parent / "results" / "hbnn_area.json"
 
 
 def bit_map(kind: str, mix: Sequence[float], shape: tuple[int, int], seed: int) -> NDArray[np.int64]:
@@ -102,46 +104,95 @@ def with_map(op: Mvtu, kind: str, mix: Sequence[float], n_rows: int) -> Mvtu:
 
 
 def area(name: str, op: Mvtu, source: TensorType, planned: bool) -> tuple[int, int]:
-    """LUTs and sites of a layer; both the planned LUTs without synthesis."""
-    plan = plan_layer(op, source, (GROUP_SIZE,))
+    """LUTs and sites of a layer, planned LUTs for both without synthesis. All maps have one structure."""
+    plan = plan_layer(op, source, (PAIRS,))
     if planned:
         return plan.netlist.luts, plan.netlist.luts
     found = measure(our_design(name, op, source, plan))
+    if found.luts != plan.netlist.luts:
+        print(f"{name}: {plan.netlist.luts} LUTs were planned, synthesis has {found.luts}", file=sys.stderr)
     return found.luts, found.sites
 
 
-def points(n_rows: int, planned: bool) -> Iterator[dict[str, Any]]:
+Layers = Sequence[tuple[str, Mvtu, TensorType]]
+
+
+def points(layers: Layers, n_rows: int, planned: bool) -> Iterator[dict[str, Any]]:
     """Measure all kinds and averages, summed over the layers; full planes are the same in every kind."""
-    layers = list(trained_layers(n_rows))
-    print(", ".join(name for name, _, _ in layers), file=sys.stderr, flush=True)
     for average, mix in MIXES.items():
         is_full = max(mix) == 1
         for kind in KINDS[:1] if is_full else KINDS:
-            areas = [
-                area(f"{name}, {average} bits, {kind} map", with_map(op, kind, mix, n_rows), source, planned)
+            areas = {
+                name: area(
+                    f"{name}, {average} bits, {kind} map", with_map(op, kind, mix, n_rows), source, planned
+                )
                 for name, op, source in layers
-            ]
+            }
             print(average, kind, areas, file=sys.stderr, flush=True)
-            luts, sites = (sum(part) for part in zip(*areas, strict=True))
+            luts, sites = (sum(part) for part in zip(*areas.values(), strict=True))
             for shown in KINDS if is_full else (kind,):
-                yield {"kind": shown, "average_bits": average, "luts": luts, "sites": sites}
+                yield {
+                    "kind": shown,
+                    "average_bits": average,
+                    "luts": luts,
+                    "sites": sites,
+                    "luts_by_layer": {name: found for name, (found, _) in areas.items()},
+                }
+
+
+def unshared_ratio(layers: Layers, n_rows: int) -> float:
+    """Element maps of 1.4 bits over 1 bit when rows share nothing but their total, by planned LUTs."""
+    mixed, single = (
+        sum(
+            plan_layer(with_map(op, "element", MIXES[average], n_rows), source, (1,)).netlist.luts
+            for _, op, source in layers
+        )
+        for average in (1.4, 1.0)
+    )
+    return mixed / single
+
+
+def figures(found: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Compute the ratios that are named in the module's text."""
+    luts = {(row["kind"], row["average_bits"]): row["luts"] for row in found}
+    ratios = {f"{kind}_1p4_over_1": luts[kind, 1.4] / luts[kind, 1.0] for kind in KINDS}
+    ratios["column_1p4_over_2"] = luts["column", 1.4] / luts["column", 2.0]
+    return {name: round(ratio, 4) for name, ratio in ratios.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the table and the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=32, help="rows of each layer")
+    parser.add_argument("--layers", nargs="+", default=None, metavar="NAME", help="of fc1, fc2, fc3")
     parser.add_argument("--planned", action="store_true", help="count planned LUTs, without synthesis")
+    parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args(arguments)
-    found = list(points(options.rows, options.planned))
+    layers = [
+        layer for layer in trained_layers(options.rows) if not options.layers or layer[0] in options.layers
+    ]
+    if not layers:
+        parser.error(f"no layer of {options.rows} rows is among {options.layers}")
+    found = sorted(
+        points(layers, options.rows, options.planned),
+        key=lambda row: (KINDS.index(row["kind"]), row["average_bits"]),
+    )
     luts = {(row["kind"], row["average_bits"]): row["luts"] for row in found}
     print(f"{'map':10s}{'bits':>6s}{'LUT':>8s}{'sites':>8s}{'x 1 bit':>9s}")
-    for row in sorted(found, key=lambda row: (KINDS.index(row["kind"]), row["average_bits"])):
+    for row in found:
         ratio = row["luts"] / luts[row["kind"], 1.0]
         print(f"{row['kind']:10s}{row['average_bits']:6.1f}{row['luts']:8d}{row['sites']:8d}{ratio:9.2f}")
-    ratios = {f"{kind}_1p4_over_1": round(luts[kind, 1.4] / luts[kind, 1.0], 4) for kind in KINDS}
-    ratios["column_1p4_over_2"] = round(luts["column", 1.4] / luts["column", 2.0], 4)
-    print(json.dumps({"rows": options.rows, **ratios, "points": found}))
+    document = {
+        "rows": options.rows,
+        "layers": [name for name, _, _ in layers],
+        "synthesized": not options.planned,
+        **figures(found),
+        "element_1p4_over_1_unshared": round(unshared_ratio(layers, options.rows), 4),
+        "points": found,
+    }
+    if options.save:
+        RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(document))
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ Peers: plain behavioural Verilog (sums and compares, left to the synthesis tool)
 alkaid (its successor), both with their own optimizers of constant matrices. Each is given what suits it best:
 inputs as unsigned codes (of ±1 weights and inputs nothing but the thresholds changes), thresholds as its own
 comparisons, and every setting below of which one has been found to win somewhere; the benchmark takes the
-smallest.
+smallest. Where a row has several thresholds, the code that counts them is made behind all peers alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,14 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ThresholdedLayer:
-    """``y[r, t] = sum_j weights[r, j] * code_j >= thresholds[r, t]``.
+    """``y[r] = sum_t [sum_j weights[r, j] * code_j >= thresholds[r, t]]``.
 
     Attributes
     ----------
     weights
         Integers (rows, columns).
     thresholds
-        Integers (rows, n), on the sums of unsigned codes.
+        Integers (rows, n), ascending, on the sums of unsigned codes; n is one less than a power of two.
     code_bits
         Bits of an input code, 0 … 2**code_bits - 1.
     """
@@ -68,9 +69,19 @@ class ThresholdedLayer:
         return self.columns * self.code_bits
 
     @property
-    def output_bits(self) -> int:
-        """Width of the output port: threshold t of row r is bit r * n + t."""
+    def n_thresholds(self) -> int:
+        """Thresholds of a row."""
+        return int(self.thresholds.shape[1])
+
+    @property
+    def n_passed(self) -> int:
+        """Width of a peer's own output port: threshold t of row r is bit r * n + t."""
         return int(self.thresholds.size)
+
+    @property
+    def result_bits(self) -> int:
+        """Bits of an output code."""
+        return self.n_thresholds.bit_length()
 
     @property
     def sum_bits(self) -> int:
@@ -84,9 +95,11 @@ class ThresholdedLayer:
         return int(np.abs(self.weights).sum(axis=1).max()) * ((1 << self.code_bits) - 1)
 
     def evaluate(self, codes: Integers) -> NDArray[np.uint8]:
-        """Threshold bits (samples, rows * n) of codes (samples, columns)."""
+        """Bits (samples, rows * result_bits) of the output codes for input codes (samples, columns)."""
         sums = codes @ self.weights.T
-        return (sums[:, :, np.newaxis] >= self.thresholds).reshape(len(codes), -1).astype(np.uint8)
+        counts = (sums[:, :, np.newaxis] >= self.thresholds).sum(axis=2)
+        bits = counts[:, :, np.newaxis] >> np.arange(self.result_bits) & 1
+        return bits.reshape(len(codes), -1).astype(np.uint8)
 
     def function(self, source: str, result: str) -> Function:
         """Its meaning as bits of an input and an output port, for the check of a netlist."""
@@ -98,9 +111,29 @@ class ThresholdedLayer:
         return compute
 
 
+def coded(layer: ThresholdedLayer, verilog: str, top: str, source: str, passed: str) -> str:
+    """Put the count of a row's thresholds behind the module ``top``; they ascend, so parities make its bits.
+
+    ``source`` and ``passed`` are the module's ports; those of the result, ``coded``, are x and y.
+    """
+    n, width = layer.n_thresholds, layer.result_bits
+    lines = [
+        verilog,
+        f"module coded(input [{layer.input_bits - 1}:0] x, output [{layer.rows * width - 1}:0] y);",
+        f"  wire [{layer.n_passed - 1}:0] passed;",
+        f"  {top} rows(.{source}(x), .{passed}(passed));",
+    ]
+    for row in range(layer.rows):
+        for place in range(width):
+            step = 1 << place
+            bits = " ^ ".join(f"passed[{row * n + at}]" for at in range(step - 1, n, step))
+            lines.append(f"  assign y[{row * width + place}] = {bits};")
+    return "\n".join([*lines, "endmodule", ""])
+
+
 def behavioural(layer: ThresholdedLayer) -> str:
     """Verilog as one writes it: a signed sum a row, and compares."""
-    lines = [f"module behavioural(input [{layer.input_bits - 1}:0] x, output [{layer.output_bits - 1}:0] y);"]
+    lines = [f"module behavioural(input [{layer.input_bits - 1}:0] x, output [{layer.n_passed - 1}:0] y);"]
     width, n_thresholds = layer.sum_bits, layer.thresholds.shape[1]
     codes = [f"x[{layer.code_bits * at}+:{layer.code_bits}]" for at in range(layer.columns)]
     lines += [
@@ -135,7 +168,7 @@ def agreements(layer: ThresholdedLayer) -> str:
     """
     width = layer.columns.bit_length() + 1
     lines = [
-        f"module agreements(input [{layer.columns - 1}:0] x, output reg [{layer.output_bits - 1}:0] y);",
+        f"module agreements(input [{layer.columns - 1}:0] x, output reg [{layer.n_passed - 1}:0] y);",
         "  integer k;",
         f"  reg [{layer.columns - 1}:0] same;",
         f"  reg signed [{width - 1}:0] count;",
@@ -220,6 +253,37 @@ DA4ML_SETTINGS: dict[str, dict[str, Any]] = {"default": {}, "bit costs": {"adder
 """Costs that da4ml's optimizer minimizes: adders (its default), or their bits."""
 
 
+BEHAVIOURAL_STYLES: dict[str, Callable[[ThresholdedLayer], str]] = {"sums": behavioural, "XNOR": agreements}
+"""Ways of writing plain Verilog."""
+
+CAPPED = ("behavioural XNOR", "alkaid adders", "da4ml default")
+"""The ways that came first or second somewhere; the only ones tried on layers above :data:`CAP` weights."""
+
+CAP = 10_000
+
+
+def _ways(layer: ThresholdedLayer) -> Iterator[tuple[str, Callable[[], str]]]:
+    """All ways to a peer's hardware that a layer allows: name, and what writes the Verilog."""
+    is_binary = layer.code_bits == 1 and bool((np.abs(layer.weights) == 1).all())
+    for name, write in BEHAVIOURAL_STYLES.items():
+        if is_binary or write is not agreements:
+            yield f"behavioural {name}", partial(write, layer)
+    for name, options in DA4ML_SETTINGS.items():
+        yield f"da4ml {name}", partial(da4ml, layer, **options)
+    for name, options in ALKAID_SETTINGS.items():
+        if layer.code_bits == 1 or name == "adders":
+            yield f"alkaid {name}", partial(alkaid, layer, **options)
+
+
+PORTS = {
+    "behavioural sums": ("behavioural", "x", "y"),
+    "behavioural XNOR": ("agreements", "x", "y"),
+    "da4ml": ("da4ml_layer", "model_inp", "model_out"),
+    "alkaid": ("alkaid_layer", "model_inp", "model_out"),
+}
+"""Module, input and output port by name, or by its first word."""
+
+
 def peer_designs(layer: ThresholdedLayer) -> Iterator[Design]:
     """All peers' hardware of a layer; names begin with the peer's.
 
@@ -228,36 +292,36 @@ def peer_designs(layer: ThresholdedLayer) -> Iterator[Design]:
     ToolMissingError
         If a peer is not installed.
     """
-    plain, tools = computes(layer.function("x", "y")), computes(layer.function("model_inp", "model_out"))
-    yield Design(name="behavioural sums", verilog=behavioural(layer), top="behavioural", check=plain)
-    if layer.code_bits == 1 and bool((np.abs(layer.weights) == 1).all()):
-        yield Design(name="behavioural XNOR", verilog=agreements(layer), top="agreements", check=plain)
-    for name, options in DA4ML_SETTINGS.items():
-        text = da4ml(layer, **options)
-        yield Design(name=f"da4ml {name}", verilog=text, top="da4ml_layer", check=tools)
-    for name, options in ALKAID_SETTINGS.items():
-        if layer.code_bits == 1 or name == "adders":
-            text = alkaid(layer, **options)
-            yield Design(name=f"alkaid {name}", verilog=text, top="alkaid_layer", check=tools)
+    check = computes(layer.function("x", "y"))
+    is_capped = layer.weights.size > CAP
+    for name, write in _ways(layer):
+        if not is_capped or name in CAPPED:
+            top, source, passed = PORTS.get(name) or PORTS[name.split()[0]]
+            text = coded(layer, write(), top, source, passed)
+            yield Design(name=name, verilog=text, top="coded", check=check)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BestPeer:
-    """The smallest peers by either count; not always the same one.
+    """The smallest peers by each count; not always the same one.
 
     Attributes
     ----------
-    luts, sites
-        The design of fewest LUT primitives, and that of fewest LUT6 sites.
+    luts, sites, floor
+        The design of fewest LUT primitives, that of fewest packed sites, and that of fewest LUT6 sites by
+        pairing alone.
     """
 
     luts: Measured
     sites: Measured
+    floor: Measured
 
 
 def best_peer(measured: Iterable[Measured]) -> BestPeer:
     """Pick the smallest of several designs."""
     listed = list(measured)
     return BestPeer(
-        luts=min(listed, key=lambda found: found.luts), sites=min(listed, key=lambda found: found.sites)
+        luts=min(listed, key=lambda found: found.luts),
+        sites=min(listed, key=lambda found: found.packed_sites),
+        floor=min(listed, key=lambda found: found.sites),
     )

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
+from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from hbnn_hw import __version__
+from hbnn_hw.cli_explore import estimate_bits, explore
+from hbnn_hw.console import err as _err
+from hbnn_hw.console import out as _out
+from hbnn_hw.console import print_json as _print_json
+from hbnn_hw.console import say as _say
 from hbnn_hw.errors import HbnnError, MismatchError
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm
+
+if TYPE_CHECKING:
+    from hbnn_hw.exported import Exported
 
 app = typer.Typer(
     help="Hardware co-design of extremely low-bit neural networks: PyTorch to a verified FPGA accelerator.",
@@ -23,8 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_out = Console(highlight=False, soft_wrap=True)
-_err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class BackendChoice(Enum):
@@ -74,15 +79,6 @@ ExportFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder writte
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
-def _say(text: str) -> None:
-    """Report progress on standard error, so that standard output stays machine-readable."""
-    _err.print(f"· {text}", markup=False)
-
-
-def _print_json(document: Any) -> None:  # noqa: ANN401 - plain JSON data has no other type
-    sys.stdout.write(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-
-
 @app.command()
 def export(
     model: ModelFile,
@@ -101,6 +97,12 @@ def export(
     ] = None,
     unroll: Annotated[
         list[str] | None, typer.Option(metavar="LAYER|all", help="Unroll a layer completely.")
+    ] = None,
+    stages: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N|LAYER=N", help="Pipeline stages of unrolled layers' logic in RTL; 2 by default."
+        ),
     ] = None,
     folding: Annotated[
         Path | None,
@@ -141,7 +143,10 @@ def export(
     from hbnn_hw.options import parse_folding, parse_goal
     from hbnn_hw.target import Target
 
-    target, request = Target(clock_ns=clock_ns), parse_folding(pe or (), simd or (), unroll or ())
+    target, request = (
+        Target(clock_ns=clock_ns),
+        parse_folding(pe or (), simd or (), unroll or (), stages or ()),
+    )
     goal = parse_goal(fps, cycles, fit, clock_ns, request)
     options = ExportOptions(
         backends=None if backend is BackendChoice.ALL else frozenset({Backend(backend.value)}),
@@ -360,18 +365,59 @@ def convert(
 
 
 @app.command()
-def estimate(folder: ExportFolder, as_json: AsJson = False) -> None:
-    """Estimate area, cycles and energy of an exported network."""
+def estimate(
+    network: Annotated[
+        Path,
+        typer.Argument(metavar="DIR|MODEL.PT", help="Folder written by 'hbnn-hw export', or a model file."),
+    ],
+    bits: Annotated[
+        str | None, typer.Option(metavar="B,…", help="A model against its average bitwidth: 1.0,1.2,1.4,2.0.")
+    ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[BITS=]MODEL.PT", help="A trained network beside --bits; may be repeated."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Board or part to hold the estimate against; the export's by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate area, cycles, energy and power of an export, or of a model file at the default folding.
+
+    With --bits, weights of these average bitwidths are drawn for a model's layers, folded and unrolled.
+    """
+    from hbnn_hw.target import Target, find_device
+
+    chosen = Target(find_device(device)) if device is not None else Target()
+    if bits is not None:
+        estimate_bits(network, bits, checkpoint or (), chosen, as_json)
+        return
     from hbnn_hw.estimate import estimate as run
     from hbnn_hw.estimate import estimate_text
-    from hbnn_hw.exported import open_export, target_of
+    from hbnn_hw.estimate.compression import compression_text, network_compression
+    from hbnn_hw.exported import open_export, real_inputs, target_of
+    from hbnn_hw.inspection import read_graph
+    from hbnn_hw.passes import lower
 
-    exported = open_export(folder)
-    result = run(exported.graph, target_of(exported.manifest))
-    if as_json:
-        _print_json(result.document())
+    if checkpoint:
+        raise HbnnError("--checkpoint stands beside --bits only")
+    if network.is_file():
+        graph = lower(read_graph(network))
+        result = run(graph, chosen)
     else:
-        _out.print(estimate_text(result), end="", markup=False)
+        exported = open_export(network)
+        graph, target = exported.graph, target_of(exported.manifest)
+        if device is not None:
+            target = Target(chosen.device, target.clock_ns)
+        result = run(graph, target, real_inputs(exported))
+    compression = network_compression(graph)
+    if as_json:
+        _print_json({**result.document(), "compression": [asdict(layer) for layer in compression]})
+    else:
+        _out.print(estimate_text(result) + compression_text(compression), end="", markup=False)
+
+
+app.command()(explore)
 
 
 @app.command()
@@ -381,6 +427,10 @@ def synth(
     place: Annotated[
         bool, typer.Option("--place", help="Place and route, too (ecp5): a real clock frequency.")
     ] = False,
+    liberty: Annotated[
+        Path | None,
+        typer.Option(help="Map to the standard cells of this Liberty file: gate-level area of every unit."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Synthesize the exported RTL with Yosys: cells of every unit and in total, and the longest path.
@@ -395,6 +445,9 @@ def synth(
     from hbnn_hw.synthesis.text import project_text
 
     exported = open_export(folder)
+    if liberty is not None:
+        _synthesize_cells(exported, liberty, as_json)
+        return
     result = synthesize_export(exported, SynthesisTarget(target.value), place=place, say=_say)
     if result.cells is not None:
         add_synthesis(exported, result.cells)
@@ -405,6 +458,19 @@ def synth(
     if result.cells is not None:
         estimated = run(exported.graph, target_of(exported.manifest))
         _out.print(synthesis_text(result.cells, estimated), end="", markup=False)
+
+
+def _synthesize_cells(exported: Exported, liberty: Path, as_json: bool) -> None:
+    from hbnn_hw.estimate.synthesis import top_module
+    from hbnn_hw.synthesis.exported import exported_verilog
+    from hbnn_hw.synthesis.standard_cells import CellLibrary, cells_text, synthesize_cells
+
+    verilog = exported_verilog(exported)
+    result = synthesize_cells(verilog, top_module(verilog), CellLibrary.read(liberty), say=_say)
+    if as_json:
+        _print_json(result.document())
+    else:
+        _out.print(cells_text(result), end="", markup=False)
 
 
 @app.command()

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hbnn_hw import ir_file
 from hbnn_hw.artifacts import json_bytes, replace_file
 from hbnn_hw.errors import OutputError
 from hbnn_hw.graph import Graph
-from hbnn_hw.target import DEVICES, Target
+from hbnn_hw.target import Target, find_device
 from hbnn_hw.verify.result import VerificationResult
+from hbnn_hw.verify.vectors import load_vectors
 
 if TYPE_CHECKING:
     from hbnn_hw.estimate import SynthesisResult
@@ -75,7 +79,32 @@ def open_export(folder: Path) -> Exported:
 
 def target_of(manifest: Mapping[str, Any]) -> Target:
     """Device and clock that an export was made for."""
-    return Target(DEVICES[manifest["board"]], float(manifest["clock_ns"]))
+    return Target(find_device(manifest["board"]), float(manifest["clock_ns"]))
+
+
+ACTIVITY_IMAGES = 4
+"""Real images by which the toggling of bits is measured."""
+
+ACTIVITY_PRODUCTS = 2 * 10**8
+"""One-bit products of an image beyond which bits are taken for random: tracing them plainly is slow."""
+
+
+def real_inputs(exported: Exported) -> NDArray[np.int64] | None:
+    """Return a few real samples as they enter the accelerator; None if the export has none or is too large.
+
+    They are int64 (images, elements), the first of its golden vectors.
+
+    Raises
+    ------
+    OutputError
+        If the vectors are missing.
+    """
+    graph = exported.graph
+    products = sum(node.op.work(*graph.input_types(node)).binary_macs for node in graph.hardware_nodes)
+    n_real = int(exported.manifest.get("vectors", {}).get("real", 0))
+    if not n_real or products > ACTIVITY_PRODUCTS:
+        return None
+    return load_vectors(exported.folder).inputs[: min(n_real, ACTIVITY_IMAGES)]
 
 
 def load_results(folder: Path) -> tuple[VerificationResult, ...]:

@@ -25,11 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hbnn_hw.errors import FoldingError
-from hbnn_hw.planes import Bits
+from hbnn_hw.planes import WORD_BITS, Bits, Words, unpack
 from hbnn_hw.weights import WeightPlanes
 
 LUT_ROM_DEPTH = 128
 """Deepest weight memory that goes to LUTs; deeper ones go to block RAM. Source: FINN-R, embedded weights."""
+
+KERNEL_STAGES = 2
+"""Stages of an unrolled layer's logic unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,14 @@ class Folding:
     unrolled
         All rows, columns and planes at once, weights as constants in logic, one sample per clock; then
         ``pe`` is the number of rows and ``simd`` the number of columns.
+    stages
+        Pipeline stages of an unrolled layer's logic in RTL; HLS tools choose their own for the clock.
     """
 
     pe: int
     simd: int
     unrolled: bool = False
+    stages: int = KERNEL_STAGES
 
 
 def spread(folding: Folding, rows: int, groups: int) -> int:
@@ -83,6 +89,10 @@ def check_folding(name: str, weights: WeightPlanes, folding: Folding, groups: in
     if folding.unrolled and (folding.pe, folding.simd) != (weights.rows, weights.columns):
         raise FoldingError(
             f"layer '{name}': an unrolled layer must have PE = {weights.rows}, SIMD = {weights.columns}"
+        )
+    if folding.stages < 1:
+        raise FoldingError(
+            f"layer '{name}': the stages of its logic must be at least 1, not {folding.stages}"
         )
 
 
@@ -132,6 +142,39 @@ def _tiles(planes: Bits, folding: Folding) -> Bits:
     return cut.transpose(1, 0, 3, 2, 4)
 
 
+def occupied_tiles(masks: Words, pe: int, simd: int) -> Words:
+    """Mark the first column of every tile that has an entry, without unpacking.
+
+    Parameters
+    ----------
+    masks
+        uint64 (planes, rows, words).
+    pe, simd
+        Rows and columns of a tile; PE divides the rows, SIMD the 64 bits of a word and the columns.
+
+    Returns
+    -------
+    uint64 (planes, rows / pe, words)
+    """
+    planes, rows, words = masks.shape
+    marked: Words = np.bitwise_or.reduce(masks.reshape(planes, rows // pe, pe, words), axis=2)
+    shift = 1
+    while shift < simd:
+        # Bit i becomes the disjunction of twice as many bits from i on.
+        marked = marked | marked >> np.uint64(shift)
+        shift *= 2
+    return marked & np.uint64(sum(1 << bit for bit in range(0, WORD_BITS, simd)))
+
+
+def _occupied(weights: WeightPlanes, folding: Folding) -> NDArray[np.bool_]:
+    """Tell which tiles have an entry, bool (row_fold, P, column_fold)."""
+    if WORD_BITS % folding.simd:
+        tiles: NDArray[np.bool_] = np.any(_tiles(weights.unpacked_masks(), folding), axis=(3, 4))
+        return tiles
+    marked = unpack(occupied_tiles(weights.masks, folding.pe, folding.simd), weights.columns)
+    return marked[..., :: folding.simd].transpose(1, 0, 2).astype(np.bool_)
+
+
 def fold_schedule(weights: WeightPlanes, folding: Folding, groups: int = 1) -> FoldSchedule:
     """Order the steps of one layer; see the module text for the law.
 
@@ -139,7 +182,7 @@ def fold_schedule(weights: WeightPlanes, folding: Folding, groups: int = 1) -> F
     """
     vectors = groups // spread(folding, weights.rows, groups)
     shared = weights.rows // folding.pe // vectors
-    occupied: NDArray[np.bool_] = np.any(_tiles(weights.unpacked_masks(), folding), axis=(3, 4))
+    occupied = _occupied(weights, folding)
     occupied[::shared, 0, :] = True
     # A row fold without any weight still has to emit its (constant) output: keep one step of it.
     empty: NDArray[np.bool_] = ~np.any(occupied, axis=(1, 2))

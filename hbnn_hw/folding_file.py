@@ -1,7 +1,7 @@
 """Foldings as a JSON file: what an export chose, and what a user overrides, layer by layer.
 
 ``{"format": "hbnn_hw.folding", "version": 1, "layers": {"conv1": {"pe": 16, "simd": 3}, "fc2": {"unroll":
-true}}}``
+true}, "fc3": {"unroll": true, "stages": 4}}}``
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from hbnn_hw.errors import FoldingError
+from hbnn_hw.folding import KERNEL_STAGES, Folding
 from hbnn_hw.graph import Graph
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.passes import FoldingRequest, LayerFolding
 
 FORMAT, VERSION = "hbnn_hw.folding", 1
-_FIELDS = ("pe", "simd", "unroll")
+_FIELDS = ("pe", "simd", "unroll", "stages")
 
 
 def folding_document(graph: Graph) -> dict[str, Any]:
@@ -26,9 +27,16 @@ def folding_document(graph: Graph) -> dict[str, Any]:
     layers: dict[str, dict[str, int | bool]] = {}
     for node in graph.hardware_nodes:
         if isinstance(node.op, Mvtu):
-            fold = node.op.scheduled_folding
-            layers[node.name] = {"unroll": True} if fold.unrolled else {"pe": fold.pe, "simd": fold.simd}
+            layers[node.name] = _fields(node.op.scheduled_folding)
     return {"format": FORMAT, "version": VERSION, "layers": layers}
+
+
+def _fields(folding: Folding) -> dict[str, int | bool]:
+    """Say how a layer is folded; the usual number of stages goes without saying."""
+    if not folding.unrolled:
+        return {"pe": folding.pe, "simd": folding.simd}
+    stages = {} if folding.stages == KERNEL_STAGES else {"stages": folding.stages}
+    return {"unroll": True, **stages}
 
 
 def load_foldings(path: Path) -> dict[str, LayerFolding]:
@@ -88,7 +96,7 @@ def _layer(name: str, fields: object) -> LayerFolding:
     for field in fields:
         if field not in _FIELDS:
             raise FoldingError(f"layer '{name}': the fields are {', '.join(_FIELDS)}, not '{field}'")
-    for field in ("pe", "simd"):
+    for field in ("pe", "simd", "stages"):
         value = fields.get(field)
         if value is not None and (type(value) is not int or value < 1):
             raise FoldingError(f"layer '{name}': '{field}' must be a whole number from 1, not {value!r:.40}")
@@ -97,7 +105,7 @@ def _layer(name: str, fields: object) -> LayerFolding:
         raise FoldingError(f"layer '{name}': 'unroll' must be true or false, not {unroll!r:.40}")
     if unroll and (fields.get("pe") or fields.get("simd")):
         raise FoldingError(f"layer '{name}' cannot be unrolled and have 'pe' or 'simd'; drop one of them")
-    return LayerFolding(fields.get("pe"), fields.get("simd"), unroll)
+    return LayerFolding(fields.get("pe"), fields.get("simd"), unroll, fields.get("stages"))
 
 
 def with_foldings(request: FoldingRequest, layers: Mapping[str, LayerFolding]) -> FoldingRequest:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import EncodeBitPlanes, Mvtu, WidthConverter
-from hbnn_hw.timing import FOLDED_DEPTH, latency_cycles
+from hbnn_hw.timing import latency_cycles, matrix_depth
 
 STAGES = 3
 """Clocks that a beat spends in an operator without weights: read, compute, write."""
@@ -75,6 +75,6 @@ def _beat_times(graph: Graph, node: Node, times: dict[str, NDArray[np.float64]])
         ready = np.maximum(ready, arrived[read])
     pace = op.cycles(*types) / len(ready)
     at_pace = pace * np.arange(len(ready))
-    depth = FOLDED_DEPTH if isinstance(op, Mvtu) else STAGES
+    depth = matrix_depth(op) if isinstance(op, Mvtu) else STAGES
     paced: NDArray[np.float64] = np.maximum.accumulate(ready - at_pace) + at_pace + depth
     return paced

@@ -28,9 +28,12 @@ def _split(label: str, entries: Sequence[str], default: int) -> tuple[int, dict[
 
 
 def parse_folding(
-    pe: Sequence[str] = (), simd: Sequence[str] = (), unroll: Sequence[str] = ()
+    pe: Sequence[str] = (),
+    simd: Sequence[str] = (),
+    unroll: Sequence[str] = (),
+    stages: Sequence[str] = (),
 ) -> FoldingRequest:
-    """Build the folding request of ``--pe``, ``--simd`` and ``--unroll``.
+    """Build the folding request of ``--pe``, ``--simd``, ``--unroll`` and ``--stages``.
 
     Parameters
     ----------
@@ -38,6 +41,8 @@ def parse_folding(
         A bare number is an upper limit for all layers; ``NAME=NUMBER`` is exact for one layer.
     unroll
         Layer names, or "all".
+    stages
+        A bare number is for all unrolled layers; ``NAME=NUMBER`` for one.
 
     Raises
     ------
@@ -47,6 +52,7 @@ def parse_folding(
     request = FoldingRequest()
     default_pe, pe_of = _split("--pe", pe, request.pe)
     default_simd, simd_of = _split("--simd", simd, request.simd)
+    default_stages, stages_of = _split("--stages", stages, request.stages)
     names = set(unroll) - {ALL_LAYERS}
     both = sorted(names & (pe_of.keys() | simd_of.keys()))
     if both:
@@ -54,10 +60,12 @@ def parse_folding(
             f"layer '{both[0]}' cannot be unrolled and have a PE or SIMD of its own; drop one of them"
         )
     layers = {
-        name: LayerFolding(pe_of.get(name), simd_of.get(name), unroll=name in names)
-        for name in sorted(names | pe_of.keys() | simd_of.keys())
+        name: LayerFolding(
+            pe_of.get(name), simd_of.get(name), unroll=name in names, stages=stages_of.get(name)
+        )
+        for name in sorted(names | pe_of.keys() | simd_of.keys() | stages_of.keys())
     }
-    return FoldingRequest(default_pe, default_simd, ALL_LAYERS in unroll, layers)
+    return FoldingRequest(default_pe, default_simd, ALL_LAYERS in unroll, default_stages, layers)
 
 
 def parse_goal(

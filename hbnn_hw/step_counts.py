@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.folding import Folding, divisors, spread
-from hbnn_hw.planes import unpack
+from hbnn_hw.folding import Folding, divisors, occupied_tiles, spread
+from hbnn_hw.planes import WORD_BITS, popcount, unpack
 from hbnn_hw.weights import WeightPlanes
 
 Tiles = NDArray[np.bool_]
@@ -58,13 +58,16 @@ class StepCounts:
         return self._counts[folding]
 
     def _count(self, folding: Folding) -> int:
-        tiles = self._tiles(folding)
-        row_folds = self.weights.rows // folding.pe
+        row_folds, column_folds = self.weights.rows // folding.pe, self.weights.columns // folding.simd
         vectors = self.groups // spread(folding, self.weights.rows, self.groups)
-        per_plane = np.broadcast_to(tiles, (tiles.shape[0], row_folds, tiles.shape[2]))
-        occupied = per_plane.sum(axis=2, dtype=np.int64)
+        if WORD_BITS % folding.simd == 0:
+            masks = self.weights.masks[:, :1] if self._shared else self.weights.masks
+            counted = popcount(occupied_tiles(masks, 1 if self._shared else folding.pe, folding.simd))
+        else:
+            counted = self._tiles(folding).sum(axis=2, dtype=np.int64)
+        occupied = np.broadcast_to(counted, (self.weights.n_planes, row_folds)).copy()
         # The first row fold of a vector reads it, occupied or not.
-        occupied[0, :: row_folds // vectors] = tiles.shape[2]
+        occupied[0, :: row_folds // vectors] = column_folds
         # A row fold without any weight keeps one step.
         return int(np.maximum(occupied.sum(axis=0), 1).sum())
 

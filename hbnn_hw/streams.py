@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hbnn_hw.errors import GraphError, ShapeError
 from hbnn_hw.graph import Graph, Node
-from hbnn_hw.ops import EncodeBitPlanes, Mvtu, SlidingWindow
+from hbnn_hw.ops import EncodeBitPlanes, Mvtu, SlidingWindow, WidthConverter
 from hbnn_hw.types import Bordered, Integers, Planes, TensorType
 
 LANE_WIDTHS = (8, 16, 32)
@@ -164,11 +164,12 @@ def vector_words(graph: Graph, node: Node) -> int:
 
 
 def _window_before(graph: Graph, node: Node) -> Node | None:
-    """Return the sliding window that a unit reads, if it reads one."""
+    """Return the sliding window whose words a unit reads, through a converter or not; None without one."""
     source = graph.producer(node.inputs[0])
-    return next(
-        (n for n in graph.hardware_nodes if n.name == source and isinstance(n.op, SlidingWindow)), None
-    )
+    before = next((other for other in graph.hardware_nodes if other.name == source), None)
+    if before is None or isinstance(before.op, SlidingWindow):
+        return before
+    return _window_before(graph, before) if isinstance(before.op, WidthConverter) else None
 
 
 def _vectors_during_fill(graph: Graph, op: Mvtu, window: Node, place_cycles: int) -> int:

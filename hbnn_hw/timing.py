@@ -27,8 +27,8 @@ FOLDED_DEPTH = 5
 BLOCK_ROM_STAGES = 1
 """Clocks more where the weights come from block RAM, whose output is slow and gets a register."""
 
-UNROLLED_DEPTH = 3
-"""Clocks from an input word to its output beat: input register, agreement sums, output."""
+UNROLLED_EDGE = 1
+"""Clocks of an unrolled unit besides the stages of its logic, which end in the output register."""
 
 ADD_DEPTH = 1
 """Clocks from a beat of the terms to that of their sums."""
@@ -233,7 +233,7 @@ def _unit(graph: Graph, node: Node, after: _Unit) -> _Unit:
 def matrix_depth(op: Mvtu) -> int:
     """Clocks from the last step of a row fold, or the vector of an unrolled unit, to its output beat."""
     if op.scheduled_folding.unrolled:
-        return UNROLLED_DEPTH
+        return UNROLLED_EDGE + op.scheduled_folding.stages
     return FOLDED_DEPTH + (BLOCK_ROM_STAGES if op.place_cycles() > LUT_ROM_DEPTH else 0)
 
 

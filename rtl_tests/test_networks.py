@@ -34,6 +34,10 @@ NETWORKS = {
         random_mlp(3, [32, 40, 6], 1), FoldingRequest(pe=2, simd=8, layers={"fc1": UNROLL})
     ),
     "all unrolled": lambda: lower(random_mlp(4, [10, 6, 3], 3, (3, 1)), FoldingRequest(unroll=True)),
+    "stages": lambda: lower(
+        random_mlp(6, [10, 6, 3], 2),
+        FoldingRequest(unroll=True, stages=1, layers={"fc2": LayerFolding(stages=5)}),
+    ),
     "odd": lambda: lower(random_mlp(5, [15, 9, 5], 8, (5, 3)), FoldingRequest(pe=3, simd=5)),
 }
 

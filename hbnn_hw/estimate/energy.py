@@ -1,14 +1,14 @@
-"""Energy: an ASIC-style figure from counted operations, an FPGA figure from a published power.
+"""Energy of the counted operations and memory accesses at 45 nm: an ASIC-style figure and no measurement.
 
-Neither is a measurement of this design. The two do not describe the same chip and must not be added.
+It describes another chip than the FPGA's figure (:mod:`hbnn_hw.estimate.power`); they must not be added.
 
-**45 nm operations.** Horowitz (ISSCC 2014) in the table of BNN (Hubara et al. 2016): an 8-bit addition
+Horowitz (ISSCC 2014) in the table of BNN (Hubara et al. 2016): an 8-bit addition
 takes 0.03 pJ, a 64-bit access to an 8-KB memory 10 pJ. The table has no one-bit operations; a full adder is
 taken as an eighth of the 8-bit addition, and one binary multiply-accumulate as one full adder (the XNOR in
 front is a fraction of it, left out).
 
-**FPGA.** FINN's CNV-max draws 3.6 W (whole chip) with 46 253 LUT at 200 MHz (Umuroglu et al. 2017): 0.39 pJ
-per LUT and clock, static power and all else included. FINN's SFC-max and LFC-max come to 0.40 and 0.53 pJ.
+Memories are read as they are stored: FleXOR's weights encoded, masks only where a word of some step lacks
+entries, and once for all rows that share them.
 """
 
 from __future__ import annotations
@@ -26,17 +26,12 @@ from hbnn_hw.ops import (
     WindowPool,
 )
 from hbnn_hw.types import TensorType
+from hbnn_hw.xor_wiring import xor_wirings
 
 ADD8_PJ = 0.03
 FULL_ADDER_PJ = ADD8_PJ / 8
 MEMORY_BIT_PJ = 10.0 / 64
 """Reading a bit of an 8-KB memory [pJ]."""
-
-FINN_POWER_W = 3.6
-FINN_LUTS = 46_253
-FINN_CLOCK_MHZ = 200.0
-LUT_CYCLE_PJ = FINN_POWER_W / FINN_LUTS / FINN_CLOCK_MHZ * 1e6
-"""Chip energy per LUT and clock cycle [pJ]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +55,37 @@ class OperationEnergy:
         return self.compute_pj + self.memory_pj
 
 
+def stored_word_bits(op: Mvtu) -> int:
+    """Bits of weights that a folded unit's memory gives in a step: encoded ones where it keeps them so."""
+    fold, encoding = op.scheduled_folding, op.weights.encoding
+    wiring = None if encoding is None else next(xor_wirings(encoding, fold), None)
+    if encoding is None or wiring is None:
+        return fold.pe * fold.simd
+    return fold.pe // wiring.group_pes * wiring.n_slots * encoding.n_in
+
+
+def mask_word_bits(op: Mvtu) -> int:
+    """Bits of masks that a folded unit reads in a step: none where words are whole, one row's if shared."""
+    if op.weights.is_homogeneous:
+        return 0
+    fold, masks = op.scheduled_folding, op.weights.unpacked_masks()
+    # (planes, row folds, pe, column folds, simd): a word is one PE's and one column fold's.
+    tiles = masks.reshape(len(masks), -1, fold.pe, op.weights.columns // fold.simd, fold.simd)
+    present, whole = tiles.any(axis=(2, 4)), tiles.all(axis=(2, 4))
+    # A step without any entry is kept where it reads the stream.
+    if (present == whole).all() and op.schedule().n_steps == present.sum():
+        return 0
+    return fold.simd if (tiles == tiles[:, :, :1]).all() else fold.pe * fold.simd
+
+
 def _memory_bits(op: Mvtu, source: TensorType) -> float:
     """Bits read per sample; an unrolled unit has its constants in logic and reads none."""
     fold = op.scheduled_folding
     if fold.unrolled:
         return 0.0
-    steps = op.cycles(source)
-    planes = op.input_planes(source).n_planes
-    per_lane = (1 if op.weights.is_homogeneous else 2) * fold.pe + planes * op.spread
-    return steps * fold.simd * per_lane + op.places(source) * op.work(source).threshold_bits
+    inputs = fold.simd * op.input_planes(source).n_planes * op.spread
+    word = stored_word_bits(op) + mask_word_bits(op) + inputs
+    return op.cycles(source) * word + op.places(source) * op.work(source).threshold_bits
 
 
 def _mvtu_energy(op: Mvtu, source: TensorType) -> OperationEnergy:
@@ -128,13 +145,3 @@ def operation_energy(op: HardwareOp, *sources: TensorType) -> OperationEnergy:
             return OperationEnergy(adders * FULL_ADDER_PJ)
         case _:
             return OperationEnergy()
-
-
-def fpga_power_w(luts: float, clock_mhz: float) -> float:
-    """Chip power at FINN's energy per LUT and clock [W]: proportional to both."""
-    return luts * LUT_CYCLE_PJ * clock_mhz * 1e-6
-
-
-def fpga_energy_pj(luts: float, cycles: int) -> float:
-    """FPGA energy of ``cycles`` clocks of ``luts`` LUTs [pJ]."""
-    return luts * LUT_CYCLE_PJ * cycles

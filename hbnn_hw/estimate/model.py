@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hbnn_hw.errors import GraphError
+from hbnn_hw.estimate.activity import RANDOM_TOGGLE, Activity, activities
 from hbnn_hw.estimate.area import QUEUES, Area, ErrorBand, area, graph_features, load_constants
 from hbnn_hw.estimate.area.features import Features
-from hbnn_hw.estimate.energy import OperationEnergy, fpga_energy_pj, fpga_power_w, operation_energy
+from hbnn_hw.estimate.energy import OperationEnergy, operation_energy
+from hbnn_hw.estimate.occupancy import occupancy
+from hbnn_hw.estimate.power import FpgaPower, fpga_power
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.latency import latency
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.step_counts import full_steps
-from hbnn_hw.streams import node_cycles
-from hbnn_hw.target import Target
+from hbnn_hw.target import Device, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,8 @@ class NodeEstimate:
         Estimated resources, the queues in front of it included.
     energy
         45 nm operation energy per sample.
+    activity
+        How often its bits toggle on the FPGA.
     is_calibrated
         Whether the area's constants were fitted on synthesis, or it is counted from first principles.
     layer
@@ -74,6 +81,7 @@ class NodeEstimate:
     cycles: int
     area: Area
     energy: OperationEnergy
+    activity: Activity
     is_calibrated: bool = True
     layer: LayerShape | None = None
 
@@ -86,6 +94,8 @@ class Estimate:
     ----------
     network, board, part
         What and where.
+    device
+        What the part has.
     clock_ns
         Clock period that is assumed, not verified [ns].
     nodes
@@ -106,6 +116,7 @@ class Estimate:
     network: str
     board: str
     part: str
+    device: Device
     clock_ns: float
     nodes: tuple[NodeEstimate, ...]
     edges: Area
@@ -153,14 +164,26 @@ class Estimate:
         )
 
     @property
+    def fpga_power(self) -> FpgaPower:
+        """Chip power with its range; the edges toggle at every clock."""
+        units = [(node.area.luts, node.activity.rate) for node in self.nodes]
+        units.append((self.edges.luts, RANDOM_TOGGLE))
+        return fpga_power(units, self.area.bram36, 1000.0 / self.clock_ns)
+
+    @property
     def fpga_power_w(self) -> float:
-        """Chip power at FINN's watts per LUT [W]."""
-        return fpga_power_w(self.area.luts, 1000.0 / self.clock_ns)
+        """Chip power, the middle of its range [W]."""
+        return self.fpga_power.total_w
 
     @property
     def fpga_energy_pj(self) -> float:
         """FPGA energy per sample [pJ]."""
-        return fpga_energy_pj(self.area.luts, self.interval_cycles)
+        return 1e12 * self.fpga_power_w / self.frames_per_second
+
+    @property
+    def is_activity_measured(self) -> bool:
+        """Whether activities come from data, and not from the schedule and random bits alone."""
+        return all(node.activity.measured for node in self.nodes)
 
     def document(self) -> dict[str, Any]:
         """Return plain data for JSON, with the totals."""
@@ -176,7 +199,11 @@ class Estimate:
                 "latency_ns": self.latency_ns,
                 "operation_energy_45nm_pj": self.energy.total_pj,
                 "fpga_power_w": self.fpga_power_w,
+                "fpga_power": asdict(self.fpga_power),
                 "fpga_energy_pj": self.fpga_energy_pj,
+                "occupancy_pct": {
+                    share.resource: share.percent for share in occupancy(self.area, self.device)
+                },
             },
         }
 
@@ -209,25 +236,36 @@ def _layer(graph: Graph, node: Node) -> LayerShape | None:
     )
 
 
-def _node(graph: Graph, node: Node, cycles: int, features: dict[str, Features]) -> NodeEstimate:
+def _node(graph: Graph, node: Node, activity: Activity, features: dict[str, Features]) -> NodeEstimate:
     total, queues = area(features[node.name]), features.get(node.name + QUEUES)
     return NodeEstimate(
         name=node.name,
         kind=type(node.op).__name__,
-        cycles=cycles,
+        cycles=graph.cycles[node.name],
         area=total + area(queues) if queues else total,
         energy=operation_energy(node.hardware, *graph.input_types(node)),
+        activity=activity,
         is_calibrated=features[node.name].is_calibrated,
         layer=_layer(graph, node),
     )
 
 
-def estimate(graph: Graph, target: Target) -> Estimate:
+def estimate(graph: Graph, target: Target, entering: NDArray[np.int64] | None = None) -> Estimate:
     """Estimate area, time and energy of a scheduled network.
 
     Cycles are exact (simulations are held to them), and so is the latency of networks on vectors
     (:mod:`hbnn_hw.latency`); area comes from cost functions; energy from published constants
-    (:mod:`hbnn_hw.estimate.energy`).
+    (:mod:`hbnn_hw.estimate.energy`, :mod:`hbnn_hw.estimate.power`).
+
+    Parameters
+    ----------
+    graph
+        The network.
+    target
+        Device and clock.
+    entering
+        int64 (images, elements): real data at the accelerator's input, by which the toggling of its bits is
+        measured; None for random bits.
 
     Raises
     ------
@@ -236,13 +274,14 @@ def estimate(graph: Graph, target: Target) -> Estimate:
     """
     if not graph.hardware_nodes or not graph.is_scheduled:
         raise GraphError(f"the graph '{graph.name}' must be lowered and scheduled before it can be estimated")
-    features, cycles = graph_features(graph), node_cycles(graph)
-    nodes = tuple(_node(graph, node, cycles[node.name], features) for node in graph.hardware_nodes)
+    features, rates = graph_features(graph), activities(graph, entering)
+    nodes = tuple(_node(graph, node, rates[node.name], features) for node in graph.hardware_nodes)
     constants, time = load_constants(), latency(graph)
     return Estimate(
         network=graph.name,
         board=target.board,
         part=target.device.part,
+        device=target.device,
         clock_ns=target.clock_ns,
         nodes=nodes,
         edges=area(features[""]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hbnn_hw.estimate.area import ASSUMED_ERROR_PCT
 from hbnn_hw.estimate.model import Estimate, NodeEstimate
+from hbnn_hw.estimate.occupancy import occupancy_text
 
 _HEADER = (
     "node",
@@ -55,6 +56,21 @@ def uncalibrated_text(result: Estimate) -> str:
     )
 
 
+def power_text(result: Estimate) -> str:
+    """Say the FPGA's power with its range, and where its activity comes from."""
+    power, toggles = result.fpga_power, [node.activity.toggle for node in result.nodes]
+    bits = (
+        f"bits toggle at {min(toggles):.2f} to {max(toggles):.2f} of the working clocks on real data"
+        if result.is_activity_measured
+        else "bits taken for random"
+    )
+    return (
+        f"FPGA power: {power.total_w:.2f} W, {power.low_w:.2f} to {power.high_w:.2f} W: logic "
+        f"{power.logic_w:.2f} W, block RAM {power.bram_w:.2f} W, static at most {power.most_static_w:.1f} W; "
+        f"{bits}; constants from FINN's published designs"
+    )
+
+
 def estimate_text(result: Estimate) -> str:
     """Print an estimate: one line a node, then totals with their error bands."""
     total, band = result.area, result.errors.get("luts")
@@ -68,7 +84,9 @@ def estimate_text(result: Estimate) -> str:
         f"time: {result.interval_cycles} cycles a frame (slowest: {result.bottleneck}), "
         f"{result.frames_per_second:,.0f} frames/s and {result.latency_ns / 1000:.2f} µs {latency} "
         f"if {1000 / result.clock_ns:.0f} MHz is met",
+        f"device: {occupancy_text(total, result.device)}",
         f"energy a frame: {result.energy.total_pj / 1000:.3f} nJ of 45 nm operations and memory accesses; "
-        f"{result.fpga_energy_pj / 1000:.1f} nJ at FINN's power per LUT ({result.fpga_power_w:.2f} W)",
+        f"{result.fpga_energy_pj / 1000:.1f} nJ on the FPGA",
+        power_text(result),
     ]
     return "\n".join(lines) + "\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import gcd, lcm
 
 from hbnn_hw.errors import FoldingError
-from hbnn_hw.folding import Folding, check_folding, divisors, legal_pe
+from hbnn_hw.folding import KERNEL_STAGES, Folding, check_folding, divisors, legal_pe
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
     ArgMax,
@@ -33,11 +33,22 @@ WORD_BITS = 4096
 
 @dataclass(frozen=True, slots=True)
 class LayerFolding:
-    """What a user asks for one layer; None leaves the choice to the default."""
+    """What a user asks for one layer; None leaves the choice to the default.
+
+    Attributes
+    ----------
+    pe, simd
+        Exact values.
+    unroll
+        Whether all rows and columns are computed at once.
+    stages
+        Pipeline stages of the logic; for an unrolled layer.
+    """
 
     pe: int | None = None
     simd: int | None = None
     unroll: bool = False
+    stages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,8 @@ class FoldingRequest:
         Upper limits for layers without a request of their own: each takes its largest legal value.
     unroll
         Whether layers without a request of their own are unrolled.
+    stages
+        Pipeline stages of the logic of every unrolled layer without a request of its own.
     layers
         Exact requests by layer name; a value that is not legal is an error.
     """
@@ -57,6 +70,7 @@ class FoldingRequest:
     pe: int = 16
     simd: int = 16
     unroll: bool = False
+    stages: int = KERNEL_STAGES
     layers: Mapping[str, LayerFolding] = field(default_factory=dict)
 
 
@@ -139,14 +153,39 @@ def _with_foldings(graph: Graph, request: FoldingRequest) -> Graph:
     return _replaced(graph, ops)
 
 
+def unrolled_folding(
+    name: str, op: Mvtu, asked: LayerFolding | None, by_default: bool = False, stages: int = KERNEL_STAGES
+) -> Folding | None:
+    """Return the folding of a layer that is to be unrolled, by itself or with all others; else None.
+
+    Raises
+    ------
+    FoldingError
+        If stages are asked for that are no number from 1, or of a folded layer.
+    """
+    asked = asked or LayerFolding(unroll=by_default)
+    has_stages = asked.stages is not None
+    if not (asked.unroll or (has_stages and by_default)) or asked.pe or asked.simd:
+        if has_stages:
+            raise FoldingError(
+                f"layer '{name}' is folded, and only an unrolled layer has stages; unroll it, or drop them"
+            )
+        return None
+    folding = Folding(
+        pe=op.weights.rows,
+        simd=op.weights.columns,
+        unrolled=True,
+        stages=stages if asked.stages is None else asked.stages,
+    )
+    check_folding(name, op.weights, folding)
+    return folding
+
+
 def _choose(graph: Graph, node: Node, op: Mvtu, request: FoldingRequest, previous_pe: int | None) -> Folding:
     asked = request.layers.get(node.name)
-    if (asked.unroll if asked else request.unroll) and not (asked and (asked.pe or asked.simd)):
-        if op.groups > 1:
-            raise FoldingError(
-                f"layer '{node.name}': a layer of {op.groups} groups cannot be unrolled; fold it"
-            )
-        return Folding(pe=op.weights.rows, simd=op.weights.columns, unrolled=True)
+    unrolled = unrolled_folding(node.name, op, asked, request.unroll, request.stages)
+    if unrolled:
+        return unrolled
     wanted_pe, wanted_simd = (asked.pe, asked.simd) if asked else (None, None)
     pe = wanted_pe or max(d for d in legal_pe(op.weights.rows, op.groups) if d <= max(1, request.pe))
     folding = Folding(pe=pe, simd=wanted_simd or _choose_simd(graph, node, op, pe, request.simd, previous_pe))

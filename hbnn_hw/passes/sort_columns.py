@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.folding import Folding, divisors, fold_schedule
+from hbnn_hw.folding import Folding, divisors
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
     Convolution,
@@ -26,6 +26,7 @@ from hbnn_hw.ops import (
 )
 from hbnn_hw.plane_splitting import share_coefficients
 from hbnn_hw.planes import pack
+from hbnn_hw.step_counts import StepCounts
 from hbnn_hw.weights import WeightPlanes
 
 Layer: TypeAlias = Dense | Convolution | Mvtu
@@ -161,7 +162,8 @@ def _steps(weights: WeightPlanes) -> NDArray[np.int64]:
     ]
     # Short layers have several limits in common.
     foldings = [Folding(pe=pe, simd=simd) for pe, simd in dict.fromkeys(largest)]
-    return np.array([fold_schedule(weights, folding).n_steps for folding in foldings], dtype=np.int64)
+    counts = StepCounts(weights)
+    return np.array([counts.steps(folding) for folding in foldings], dtype=np.int64)
 
 
 def _largest(extent: int, limit: int) -> int:

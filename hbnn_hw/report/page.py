@@ -312,8 +312,8 @@ def energy_rows(estimate: Estimate) -> list[tuple[str, str, str]]:
         (
             "FPGA, whole chip",
             with_unit(estimate.fpga_energy_pj * 1e-12, "J"),
-            "FINN's 3.6 W for 46 253 LUT at 200 MHz, scaled by LUT and clock: "
-            + with_unit(estimate.fpga_power_w, "W"),
+            f"{with_unit(estimate.fpga_power.low_w, 'W')} to {with_unit(estimate.fpga_power.high_w, 'W')}: "
+            "switching of LUTs and block RAM, constants from FINN's published designs",
         ),
     ]
 

@@ -30,7 +30,7 @@ from hbnn_hw.ops import (
     WidthConverter,
 )
 from hbnn_hw.passes import LayerFolding
-from hbnn_hw.passes.schedule import WORD_BITS, legal_simd
+from hbnn_hw.passes.schedule import WORD_BITS, legal_simd, unrolled_folding
 from hbnn_hw.search.budget import Resources, resources
 from hbnn_hw.step_counts import StepCounts
 from hbnn_hw.streams import beat_bits, input_buffer_words
@@ -173,9 +173,10 @@ class _Surroundings:
 
 def _asked(graph: Graph, node: Node, op: Mvtu, asked: LayerFolding | None) -> Iterator[Folding]:
     """Yield the legal foldings, or those of them that the user asks for."""
-    rows, columns = op.weights.rows, op.weights.columns
-    if asked and asked.unroll and not (asked.pe or asked.simd):
-        yield Folding(rows, columns, unrolled=True)
+    rows = op.weights.rows
+    unrolled = unrolled_folding(node.name, op, asked)
+    if unrolled:
+        yield unrolled
         return
     if asked:
         check_folding(node.name, op.weights, Folding(asked.pe or 1, asked.simd or 1), op.groups)

@@ -347,7 +347,7 @@ class FoldingSearch:
 def _as_request(candidate: Candidate) -> LayerFolding:
     fold = candidate.folding
     if fold.unrolled:
-        return LayerFolding(unroll=True)
+        return LayerFolding(unroll=True, stages=fold.stages)
     return LayerFolding(pe=fold.pe, simd=fold.simd)
 
 

@@ -156,6 +156,20 @@ def test_estimate_prints_every_layer(hbnn, exported):
     assert done.code == 0, done.err
     assert "fc1" in done.out
     assert "LUT" in done.out
+    assert "xc7z045ffg900-2: " in done.out
+    assert "of the working clocks on real data" in done.out
+
+
+def test_estimate_holds_a_design_against_any_device(hbnn, exported):
+    done = hbnn("estimate", exported, "--device", "zedboard", "--json")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    luts = document["totals"]["area"]["luts"]
+    assert document["totals"]["occupancy_pct"]["LUT"] == pytest.approx(100 * luts / 53_200)
+    assert document["compression"] == []
+    unknown = hbnn("estimate", exported, "--device", "zynq")
+    assert unknown.code == 2
+    assert "the device must be one of" in unknown.err
 
 
 def test_doctor_finds_what_is_installed_and_names_remedies(hbnn, tmp_path):

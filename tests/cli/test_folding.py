@@ -37,12 +37,12 @@ def test_the_folding_that_was_chosen_gives_the_same_bytes_again(hbnn, searched, 
 
 
 def test_every_export_writes_its_folding(hbnn, tmp_path):
-    options = ["--backend", "rtl", "--pe", "fc1=8", "--simd", "fc1=4", "--unroll", "fc2"]
+    options = ["--backend", "rtl", "--pe", "fc1=8", "--simd", "fc1=4", "--unroll", "fc2", "--stages", "fc2=4"]
     assert hbnn("export", MODEL, "-o", tmp_path / "out", *options).code == 0
     assert json.loads((tmp_path / "out" / "folding.json").read_bytes()) == {
         "format": "hbnn_hw.folding",
         "version": 1,
-        "layers": {"fc1": {"pe": 8, "simd": 4}, "fc2": {"unroll": True}},
+        "layers": {"fc1": {"pe": 8, "simd": 4}, "fc2": {"unroll": True, "stages": 4}},
     }
 
 
@@ -65,6 +65,8 @@ def test_layers_of_a_file_stay_and_the_others_are_searched(hbnn, tmp_path):
         (["--fps", "1", "--pe", "8"], "limit single layers beside them, such as --pe fc1=8"),
         (["--fps", "0"], "--fps must lie above 0 and not above the clock's 200,000,000 frames/s, not at 0"),
         (["--cycles", "0"], "--cycles must be at least 1, not 0"),
+        (["--stages", "fc1=3"], "layer 'fc1' is folded, and only an unrolled layer has stages"),
+        (["--stages", "0"], "--stages must be a number like 16 or a layer's number like fc1=8, not '0'"),
         (["--cycles", "1"], "takes at least 3 cycles a sample"),
         (["--folding", "nothing.json"], "cannot read the foldings in 'nothing.json'"),
     ],

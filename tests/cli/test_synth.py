@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from tests.cli.conftest import MODELS
+from tests.cli.conftest import MODELS, ROOT
+
+LIBERTY = ROOT / "tests" / "synthesis" / "fixtures" / "few_cells.lib"
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,23 @@ def test_7_series_is_shown_beside_the_estimate_and_in_the_report(hbnn, exported)
     assert "ns of logic delay" in done.out
     assert "estimated" in done.out
     assert json.loads((exported / "synthesis.json").read_bytes())["counts"]["flip_flops"] == 4
+
+
+@pytest.mark.synth
+def test_standard_cells_of_any_liberty_file(hbnn, exported):
+    (verilog,) = (exported / "rtl").glob("*.v")
+    verilog.write_text(SMALL, encoding="utf-8")
+    done = hbnn("synth", exported, "--liberty", LIBERTY, "--json")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert document["library"] == "few_cells.lib"
+    assert set(document["units"]) == {"fc1", ""}
+    assert document["total"]["sequential"] == 40  # four flip-flops of 10
+    # Four inverters behind the unit, where they are not part of it.
+    assert document["units"][""]["area"] == 4 * 1.5
+    missing = hbnn("synth", exported, "--liberty", "nothing.lib")
+    assert missing.code == 2
+    assert "'nothing.lib' must be a Liberty file" in missing.err
 
 
 def test_what_cannot_be_done_is_refused_before_the_work(hbnn, exported):

@@ -4,13 +4,7 @@ import pytest
 
 from hbnn_hw.errors import HbnnError
 from hbnn_hw.estimate import estimate, estimate_text, paper_fpga
-from hbnn_hw.estimate.energy import (
-    FULL_ADDER_PJ,
-    MEMORY_BIT_PJ,
-    fpga_energy_pj,
-    fpga_power_w,
-    operation_energy,
-)
+from hbnn_hw.estimate.energy import FULL_ADDER_PJ, MEMORY_BIT_PJ, operation_energy
 from hbnn_hw.passes import FoldingRequest, lower
 from hbnn_hw.streams import node_cycles, sample_interval
 from hbnn_hw.target import Target
@@ -70,11 +64,6 @@ def test_energy_of_a_small_folded_unit_by_hand():
 def test_unrolled_units_read_no_memory():
     graph = lower(random_mlp(1, (8, 4, 2), n_bits=1), FoldingRequest(unroll=True))
     assert estimate(graph, Target()).energy.memory_pj == 0
-
-
-def test_finn_s_own_design_gives_finn_s_own_power():
-    assert fpga_power_w(46_253, 200.0) == pytest.approx(3.6)
-    assert fpga_energy_pj(46_253, 200_000_000) == pytest.approx(3.6e12)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from hbnn_hw.ops import (
 from hbnn_hw.passes import FoldingRequest, lower, schedule
 from hbnn_hw.streams import node_cycles
 from hbnn_hw.target import Target
-from hbnn_hw.timing import latency_cycles
+from hbnn_hw.timing import BLOCK_ROM_STAGES, latency_cycles
 from hbnn_hw.types import Integers, Planes, TensorType
 from tests.graphs import PoolAt, random_cnn, random_mlp
 from tests.search.networks import residual
@@ -228,6 +228,15 @@ def test_the_latency_of_vectors_is_exact_and_its_estimate_near(seed):
     assert exact.is_exact
     assert exact.cycles == latency_cycles(graph)
     assert estimated_latency_cycles(graph) == pytest.approx(exact.cycles, rel=0.2)
+
+
+def test_the_estimated_latency_knows_the_register_behind_a_deep_memory():
+    """128 steps come from LUTs, 160 from block RAM; the estimate is off by the same in both."""
+    request = FoldingRequest(pe=1, simd=8)
+    shallow, deep = (lower(random_mlp(1, (32, rows)), request) for rows in (32, 40))
+    differences = [estimated_latency_cycles(graph) - latency_cycles(graph) for graph in (shallow, deep)]
+    assert latency_cycles(deep) - latency_cycles(shallow) == 8 * 32 // 8 + BLOCK_ROM_STAGES
+    assert differences[0] == differences[1]
 
 
 @pytest.mark.parametrize("name", ["cnn", "residual"])

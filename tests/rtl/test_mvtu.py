@@ -73,6 +73,23 @@ CASES = {
         places=(4,), folding=Folding(6, 4, unrolled=True), element=FRAME, levels=0, coefficients=(2, 1)
     ),
     "unrolled signed": Case(places=(2,), folding=Folding(6, 4, unrolled=True), element=SIGNED, levels=0),
+    "unrolled groups": Case(
+        groups=3, places=(2,), window=4, rows=2, channels=2, folding=Folding(6, 8, unrolled=True), element=TWO
+    ),
+    "unrolled depthwise, raw": Case(
+        groups=4,
+        places=(2,),
+        window=9,
+        rows=1,
+        channels=1,
+        folding=Folding(4, 9, unrolled=True),
+        element=SIGNED,
+        levels=0,
+        coefficients=(2, 1),
+    ),
+    "unrolled groups in a frame": Case(
+        groups=2, places=(4,), rows=3, folding=Folding(6, 4, unrolled=True), element=WIDE_FRAME, levels=3
+    ),
     "unrolled bytes": Case(folding=Folding(6, 4, unrolled=True), element=BYTES),
 }
 

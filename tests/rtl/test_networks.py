@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from hbnn_hw.backends.rtl.top import Network
-from hbnn_hw.folding import Folding
+from hbnn_hw.folding import KERNEL_STAGES, Folding
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import EncodeBitPlanes, Mvtu, Thresholds
 from hbnn_hw.passes import FoldingRequest, LayerFolding, lower
 from hbnn_hw.streams import output_edge
-from hbnn_hw.timing import beat_times, interval_cycles
+from hbnn_hw.timing import beat_times, interval_cycles, latency_cycles
 from hbnn_hw.types import Integers, TensorType
 from tests.graphs import random_inputs, random_mlp, random_weights
 from tests.rtl.harness import check_network
@@ -59,6 +59,16 @@ def test_unrolled_layers_mix_with_folded_ones(unrolled, coefficients):
     request = FoldingRequest(pe=2, simd=4, layers={name: LayerFolding(unroll=True) for name in unrolled})
     graph = lower(random_mlp(7, [8, 12, 6, 4], 2, coefficients), request)
     check(graph, seed=len(unrolled))
+
+
+@pytest.mark.parametrize("stages", range(1, 7))
+def test_unrolled_layers_have_as_many_stages_as_asked_for(stages):
+    """Bits and cycles stay exact, and the latency follows."""
+    layers = {"fc2": LayerFolding(unroll=True, stages=stages)}
+    graph = lower(random_mlp(8, [6, 8, 3], 2, (2, 1)), FoldingRequest(unroll=True, layers=layers))
+    usual = lower(random_mlp(8, [6, 8, 3], 2, (2, 1)), FoldingRequest(unroll=True))
+    assert latency_cycles(graph) - latency_cycles(usual) == stages - KERNEL_STAGES
+    check(graph, seed=stages)
 
 
 @pytest.mark.parametrize("seed", range(12))

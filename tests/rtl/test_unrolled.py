@@ -4,19 +4,22 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hbnn_hw.backends.rtl.lut import Fabric, with_models
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
 from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledKernel
-from hbnn_hw.backends.rtl.unrolled.chains import compress
+from hbnn_hw.backends.rtl.unrolled.chains import Pending, SlotMaker, compress
 from hbnn_hw.backends.rtl.unrolled.decisions import at_least, resolve
 from hbnn_hw.backends.rtl.unrolled.heap import Heap, signed_digits
-from hbnn_hw.backends.rtl.unrolled.netlist import ZERO, Bit, NetlistBuilder
-from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
+from hbnn_hw.backends.rtl.unrolled.joints import LONGEST
+from hbnn_hw.backends.rtl.unrolled.netlist import ZERO, Bit, CarryChain, NetlistBuilder
+from hbnn_hw.backends.rtl.unrolled.pairs import PAIRS
+from hbnn_hw.backends.rtl.unrolled.plan import SAMPLE_ROWS, plan_layer
+from hbnn_hw.backends.rtl.unrolled.sites import slice_sites
 from hbnn_hw.backends.rtl.unrolled.stages import cut
-from hbnn_hw.backends.rtl.unrolled.terms import naf_planes
+from hbnn_hw.backends.rtl.unrolled.terms import digit_planes, naf_planes
 from hbnn_hw.folding import Folding
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.ops.base import Tensor
@@ -96,14 +99,26 @@ def check(op, element, netlist, rng):
     levels=st.sampled_from((0, 1, 3, 7)),
     density=st.sampled_from((0.2, 0.7, 1.0)),
     row_coefficients=st.booleans(),
+    size=st.sampled_from((1, 2, 4, PAIRS)),
 )
+# The planes of the second row cancel: its sum is a constant.
+@example(2, Integers(-1, 0), 2, 2, 2, 3, 0.2, True, 1)
 def test_netlists_compute_their_layers(
-    seed, element, rows, columns, planes, levels, density, row_coefficients
+    seed, element, rows, columns, planes, levels, density, row_coefficients, size
 ):
     rng = np.random.default_rng(seed)
     op = random_layer(rng, rows, columns, planes, levels, density, row_coefficients)
     source = TensorType((PLACES, columns), element)
-    check(op, element, plan_layer(op, source, (1, 2, 4)).netlist, rng)
+    check(op, element, plan_layer(op, source, (size,)).netlist, rng)
+
+
+def test_pairs_of_rows_share_among_sample_rows_and_compute_the_layer():
+    rng = np.random.default_rng(5)
+    op = random_layer(rng, 2 * SAMPLE_ROWS + 3, 24, planes=3, density=0.6)
+    source = TensorType((PLACES, 24), Planes((1,)))
+    plan = plan_layer(op, source, (PAIRS,))
+    assert plan.explanation.startswith("any two rows share sub-sums; LUTs + sites of 32 rows that share: ")
+    check(op, Planes((1,)), plan.netlist, rng)
 
 
 @pytest.mark.parametrize(("planes", "element"), [(1, Planes((1,))), (3, Planes((1, 2)))])
@@ -111,12 +126,15 @@ def test_the_search_takes_the_cheapest_structure_and_says_so(planes, element):
     rng = np.random.default_rng(7)
     op = random_layer(rng, 12, 40, planes, density=0.8 if planes > 1 else 1.0)
     plan = plan_layer(op, TensorType((PLACES, 40), element))
-    luts = [candidate.luts for candidate in plan.candidates]
-    assert luts == sorted(luts)
-    assert plan.netlist.luts == luts[0]
-    assert f"; LUTs of 12 rows that share: {luts[0]} by {plan.candidates[0].group_size}, " in plan.explanation
-    unshared = next(candidate.luts for candidate in plan.candidates if candidate.group_size == 1)
-    assert luts[0] < unshared
+    costs = [candidate.cost for candidate in plan.candidates]
+    assert costs == sorted(costs)
+    best = plan.candidates[0]
+    assert plan.netlist.luts == best.luts
+    taken = best.group_size or "pairs"
+    said = f"; LUTs + sites of 12 rows that share: {best.luts} + {best.sites} by {taken}, "
+    assert said in plan.explanation
+    unshared = next(candidate for candidate in plan.candidates if candidate.group_size == 1)
+    assert (best.luts, best.sites) < (unshared.luts, unshared.sites)
     check(op, element, plan.netlist, rng)
 
 
@@ -177,6 +195,17 @@ def test_signed_digits_add_up_and_no_two_stand_together(value):
     assert {(int(at), plane[0] < 0) for at, plane in enumerate(planes) if plane[0]} == set(digits)
 
 
+@given(st.lists(st.integers(-(2**9), 2**9), min_size=1, max_size=30))
+def test_digits_stand_in_planes_that_others_use_and_are_no_more_than_the_fewest(values):
+    matrix = np.array(values).reshape(1, -1)
+    planes, canonical = digit_planes(matrix), naf_planes(matrix)
+    weights = 1 << np.arange(len(planes)).reshape(-1, 1, 1)
+    np.testing.assert_array_equal((planes * weights).sum(axis=0), matrix)
+    np.testing.assert_array_equal(np.abs(planes).sum(axis=0), np.abs(canonical).sum(axis=0))
+    assert len(planes) <= len(canonical)
+    assert digit_planes(np.array([[8, 8, 2, 2, 1, 1, 11]]))[:, 0, -1].tolist() == [1, 1, 0, 1]
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_stages_ascend_along_every_path_and_hold_what_crosses(count):
     op = random_layer(np.random.default_rng(3), 6, 30)
@@ -215,14 +244,14 @@ def specification(op, n_planes):
     return f"module gold({ports});\n{body}\nendmodule"
 
 
-CASES = [(1, 1, 1), (7, 1, 1), (3, 2, 2), (5, 3, 1)]
+CASES = [(1, 1, 1, 3), (7, 1, 1, PAIRS), (3, 2, 2, 3), (5, 3, 1, PAIRS)]
 
 
-@pytest.mark.parametrize(("columns", "planes", "n_planes"), CASES)
-def test_printed_kernels_equal_the_integer_definition_for_all_inputs(columns, planes, n_planes):
+@pytest.mark.parametrize(("columns", "planes", "n_planes", "size"), CASES)
+def test_printed_kernels_equal_the_integer_definition_for_all_inputs(columns, planes, n_planes, size):
     op = random_layer(np.random.default_rng(columns), 3, columns, planes, density=0.8, spread=4)
     source = TensorType((columns,), Planes(tuple(1 << q for q in range(n_planes))))
-    netlist = plan_layer(op, source, (1, 3)).netlist
+    netlist = plan_layer(op, source, (size,)).netlist
     gold = specification(op, n_planes)
     assert prove_equal(gold, kernel_text("gate", netlist)).equal
     assert prove_equal(gold, with_models(kernel_text("gate", netlist, fabric=Fabric.XC7))).equal
@@ -263,3 +292,38 @@ def test_empty_rows_are_constants():
     assert netlist.luts == 0
     assert netlist.outputs[1] == ZERO
     np.testing.assert_array_equal(netlist.evaluate(np.ones((1, 5), dtype=np.uint8)), [[1, 0]])
+
+
+def test_chains_in_rows_compute_the_same_in_fewer_sites():
+    op = random_layer(np.random.default_rng(5), 8, 48)
+    plan = plan_layer(op, TensorType((PLACES, 48), Planes((1,))), (4,))
+    chains = [cell for cell in plan.netlist.cells if isinstance(cell, CarryChain)]
+    assert slice_sites(plan.netlist) < plan.candidates[0].sites
+    assert max(len(chain.sums) for chain in chains) <= LONGEST
+    # A joint drops the carry of the chain below it and starts with the net that enters the one above.
+    assert any(
+        select == ZERO and generate >= 0
+        for chain in chains
+        for select, generate in zip(chain.selects, chain.generates, strict=True)
+    )
+    check(op, Planes((1,)), plan.netlist, np.random.default_rng(6))
+
+
+def two_slots(builder, carry_in=ZERO):
+    """A chain that counts six bits, and one more that enters."""
+    maker = SlotMaker(builder)
+    maker.add([Bit(net) for net in range(6)], Pending.FLOOR)
+    maker.add([], Pending.NOTHING)
+    return builder.chain(carry_in, maker.slots)
+
+
+def test_sites_are_counted_as_slices_hold_them():
+    """Two LUTs and two slots, one slot more where the last carry leaves too, one where a net enters."""
+    builder = NetlistBuilder(7)
+    sums, carry = two_slots(builder)
+    assert slice_sites(builder.finish(sums)) == 2
+    assert slice_sites(builder.finish([carry])) == 2
+    assert slice_sites(builder.finish([*sums, carry])) == 3
+    builder = NetlistBuilder(7)
+    sums, carry = two_slots(builder, carry_in=6)
+    assert slice_sites(builder.finish([*sums, carry])) == 4

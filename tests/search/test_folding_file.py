@@ -16,7 +16,8 @@ def document(**layers):
 
 def test_what_an_export_writes_gives_the_same_network_again():
     source = random_mlp(3, (16, 8, 4))
-    request = FoldingRequest(layers={"fc1": LayerFolding(pe=4, simd=2), "fc2": LayerFolding(unroll=True)})
+    layers = {"fc1": LayerFolding(pe=4, simd=2), "fc2": LayerFolding(unroll=True, stages=5)}
+    request = FoldingRequest(layers=layers)
     graph = lower(source, request)
     layers = parse_foldings(json.dumps(folding_document(graph)))
     assert layers == request.layers
@@ -38,11 +39,15 @@ def test_a_layer_may_name_one_side_alone():
         ('{"format": "hbnn_hw.folding", "version": 1}', "'layers', which must be an object, not None"),
         ('{"format": "hbnn_hw.folding", "version": 1, "layers": {}, "pe": 1}', "not the field 'pe'"),
         (document(fc1=[4, 4]), "layer 'fc1' must be an object"),
-        (document(fc1={"PE": 4}), "layer 'fc1': the fields are pe, simd, unroll, not 'PE'"),
+        (document(fc1={"PE": 4}), "layer 'fc1': the fields are pe, simd, unroll, stages, not 'PE'"),
         (document(fc1={"pe": "4"}), "layer 'fc1': 'pe' must be a whole number from 1, not '4'"),
         (document(fc1={"simd": 0}), "layer 'fc1': 'simd' must be a whole number from 1, not 0"),
         (document(fc1={"pe": True}), "layer 'fc1': 'pe' must be a whole number from 1, not True"),
         (document(fc1={"pe": 2.0}), "not 2.0"),
+        (
+            document(fc1={"unroll": True, "stages": 0}),
+            "layer 'fc1': 'stages' must be a whole number from 1, not 0",
+        ),
         (document(fc1={"unroll": 1}), "layer 'fc1': 'unroll' must be true or false, not 1"),
         (document(fc1={"unroll": True, "pe": 2}), "'fc1' cannot be unrolled and have 'pe' or 'simd'"),
         (
@@ -76,6 +81,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         (
             {"fc1": LayerFolding(simd=3)},
             "SIMD must divide its 16 columns, not 3; legal values: 1, 2, 4, 8, 16",
+        ),
+        (
+            {"fc2": LayerFolding(pe=4, stages=3)},
+            "layer 'fc2' is folded, and only an unrolled layer has stages",
         ),
         ({"fc9": LayerFolding(pe=1)}, "there is no layer 'fc9' to fold; the layers are fc1, fc2"),
     ],

@@ -63,7 +63,9 @@ def _check_form(layer: str, op: Mvtu, source: TensorType) -> None:
             f"layer '{layer}': its planes must have one coefficient each, not one per row; split the planes"
         )
     if op.scheduled_folding.unrolled and op.groups > 1:
-        raise FoldingError(f"layer '{layer}': a layer of {op.groups} groups cannot be unrolled; fold it")
+        raise FoldingError(
+            f"layer '{layer}': a layer of {op.groups} groups cannot be unrolled; fold it, or emit RTL alone"
+        )
     if isinstance(source.element, Bordered) and op.group_inputs % op.scheduled_folding.simd:
         raise FoldingError(
             f"layer '{layer}': its border leaves the sums, so SIMD must divide the {op.group_inputs} "

@@ -12,11 +12,8 @@ from hbnn_hw.backends.rtl.unrolled.netlist import ONE, CarryChain, Lut, Netlist
 from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.streams import beat_bits
-from hbnn_hw.timing import UNROLLED_DEPTH
+from hbnn_hw.timing import matrix_depth
 from hbnn_hw.types import TensorType
-
-KERNEL_STAGES = UNROLLED_DEPTH - 1
-"""Stages of the printed kernel; the input register is the clock that remains."""
 
 
 class UnrolledKernel(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
@@ -91,9 +88,9 @@ class _Cells:
 class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
     """``thresholds(W x)`` or ``W x`` of a whole vector per clock, place by place.
 
-    Latency ``timing.UNROLLED_DEPTH`` clocks: input register, kernel with one rank of registers inside, output
-    register. Throughput: one vector per clock. Area grows with the average bitwidth: 64 inputs of one bit and
-    32 rows of ±1 with thresholds take 416 LUTs, 0.2 per weight.
+    Latency ``timing.matrix_depth`` clocks: input register, the kernel's stages with ranks of registers
+    between them, output register. Throughput: one vector per clock. Area grows with the average bitwidth: 64
+    inputs of one bit and 32 rows of ±1 with thresholds take about 450 LUTs, 0.22 per weight.
 
     Parameters
     ----------
@@ -133,7 +130,7 @@ class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         advance = output.i.ready
         m.d.comb += self.i.ready.eq(advance)
         valid = self.i.valid
-        for stage in range(1, UNROLLED_DEPTH + 1):
+        for stage in range(1, matrix_depth(self.op) + 1):
             valid = register(m, valid, advance, f"valid{stage}")
         results = self._kernel(m, register(m, self.i.payload, advance, "lanes"), advance)
         m.d.comb += [
@@ -144,20 +141,16 @@ class UnrolledMvtu(wiring.Component):  # type: ignore[misc]  # Amaranth ships no
         return m
 
     def _kernel(self, m: Module, lanes: Value, advance: Value) -> Value:
-        """Add the kernel in either form; return its results, ``KERNEL_STAGES - 1`` clocks later."""
+        """Add the kernel in either form; return its results, a clock later for every stage but the first."""
+        stages = self.op.scheduled_folding.stages
         if self.kernel_name is not None:
             results = Signal(len(self.o.payload), name="results")
-            m.submodules.kernel = Instance(
-                self.kernel_name,
-                i_clk=ClockSignal(),
-                i_enable=advance,
-                i_lanes=lanes,
-                o_results=results,
-            )
+            clock = {"i_clk": ClockSignal(), "i_enable": advance} if stages > 1 else {}
+            m.submodules.kernel = Instance(self.kernel_name, i_lanes=lanes, o_results=results, **clock)
             return results
         m.submodules.kernel = kernel = UnrolledKernel(plan_layer(self.op, self.source).netlist)
         m.d.comb += kernel.lanes.eq(lanes)
         results = kernel.results
-        for stage in range(1, KERNEL_STAGES):
+        for stage in range(1, stages):
             results = register(m, results, advance, f"results{stage}")
         return results

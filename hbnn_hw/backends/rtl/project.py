@@ -9,7 +9,8 @@ from hbnn_hw.backends.rtl.accelerator import CONTROL_PORT, Accelerator
 from hbnn_hw.backends.rtl.control_registers import ADDRESS_BITS, REGISTERS
 from hbnn_hw.backends.rtl.identifiers import identifier
 from hbnn_hw.backends.rtl.lut import Fabric, with_models
-from hbnn_hw.backends.rtl.top import check_network, queue_words, text_kernels
+from hbnn_hw.backends.rtl.queues import queue_words
+from hbnn_hw.backends.rtl.top import check_network, text_kernels, unrolled_plans
 from hbnn_hw.backends.rtl.unrolled.plan import LayerPlan
 from hbnn_hw.backends.rtl.verilog import to_verilog
 from hbnn_hw.graph import Graph, Node, type_text
@@ -133,11 +134,11 @@ def emit(graph: Graph, target: Target) -> dict[str, str]:
     check_network(graph)
     values = facts(graph, target)
     top = identifier(graph.name)
-    plans: dict[str, LayerPlan] = {}
+    plans = unrolled_plans(graph)
     parts = [
         render("rtl/header.v.j2", values),
         to_verilog(Accelerator(graph), top, fabric=Fabric.of_target(target)),
-        *text_kernels(graph, Fabric.of_target(target), plans).values(),
+        *text_kernels(graph, plans, Fabric.of_target(target)),
     ]
     structures = {STRUCTURES: structures_text(plans)} if plans else {}
     return structures | {

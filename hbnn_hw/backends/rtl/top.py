@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count, takewhile
 
 from amaranth.hdl import Module, unsigned
@@ -30,9 +30,9 @@ from hbnn_hw.backends.rtl.deep_fifo import queue
 from hbnn_hw.backends.rtl.identifiers import kernel_name
 from hbnn_hw.backends.rtl.lut import Fabric
 from hbnn_hw.backends.rtl.mvtu_kernel_text import kernel_text
-from hbnn_hw.backends.rtl.mvtu_unrolled import KERNEL_STAGES, UnrolledMvtu
+from hbnn_hw.backends.rtl.mvtu_unrolled import UnrolledMvtu
+from hbnn_hw.backends.rtl.queues import queue_words
 from hbnn_hw.backends.rtl.unrolled.plan import LayerPlan, plan_layer
-from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.errors import GraphError
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
@@ -54,7 +54,6 @@ from hbnn_hw.ops import (
     WidthConverter,
     WindowPool,
 )
-from hbnn_hw.streams import input_buffer_words
 
 BUILDERS: dict[type[HardwareOp], Callable[..., wiring.Component]] = {
     Add: add.build,
@@ -92,36 +91,43 @@ def check_network(graph: Graph) -> None:
 
 
 def check_known(graph: Graph) -> None:
-    """Raise GraphError, naming all such nodes, if operators have no RTL yet."""
-    unknown = [f"'{node.name}' ({form})" for node in graph.hardware_nodes if (form := _unknown(node.op))]
+    """Raise GraphError, naming all such nodes, if operators have no RTL."""
+    nodes = graph.hardware_nodes
+    unknown = [f"'{node.name}' ({type(node.op).__name__})" for node in nodes if type(node.op) not in BUILDERS]
     if unknown:
         raise GraphError(f"the RTL back end does not emit {', '.join(unknown)} yet; use '--backend hls'")
+    apart = [f"'{node.name}'" for node in nodes if _has_rows_apart(node.op)]
+    if apart:
+        raise GraphError(
+            f"a folded unit must have one coefficient for each plane, not one for each row as in "
+            f"{', '.join(apart)}; run the pass split_planes before the schedule"
+        )
 
 
-def _unknown(op: Op) -> str | None:
-    """Tell what an operator is that has no RTL; None if it has."""
-    if type(op) not in BUILDERS:
-        return type(op).__name__
-    is_unrolled = isinstance(op, Mvtu) and op.folding is not None and op.folding.unrolled
-    if isinstance(op, Mvtu) and op.weights.row_coefficients is not None and not is_unrolled:
-        return "Mvtu with coefficients of its rows"
-    if isinstance(op, Mvtu) and op.groups > 1 and is_unrolled:
-        return f"Mvtu of {op.groups} groups, unrolled"
-    return None
+def _has_rows_apart(op: Op) -> bool:
+    """Tell whether an operator is a folded unit whose rows have coefficients of their own."""
+    if not isinstance(op, Mvtu) or op.weights.row_coefficients is None:
+        return False
+    return op.folding is None or not op.folding.unrolled
 
 
-def text_kernels(
-    graph: Graph, fabric: Fabric = Fabric.GENERIC, plans: dict[str, LayerPlan] | None = None
-) -> dict[str, str]:
-    """Verilog text of every unrolled layer's kernel, by node name; adds the plan of each to ``plans``."""
-    texts = {}
+def unrolled_plans(graph: Graph) -> dict[str, LayerPlan]:
+    """Plan every unrolled layer, by node name."""
+    return {
+        node.name: plan_layer(node.op, graph.source_type(node))
+        for node in graph.hardware_nodes
+        if isinstance(node.op, Mvtu) and node.op.scheduled_folding.unrolled
+    }
+
+
+def text_kernels(graph: Graph, plans: Mapping[str, LayerPlan], fabric: Fabric = Fabric.GENERIC) -> list[str]:
+    """Verilog text of every unrolled layer's kernel, from the plans of :func:`unrolled_plans`."""
+    texts = []
     for node in graph.hardware_nodes:
-        op, source = node.op, graph.source_type(node)
-        if isinstance(op, Mvtu) and op.scheduled_folding.unrolled:
-            plan, name = plan_layer(op, source), kernel_name(graph, node)
-            if plans is not None:
-                plans[node.name] = plan
-            texts[node.name] = kernel_text(name, plan.netlist, KERNEL_STAGES, fabric, plan.explanation)
+        if isinstance(node.op, Mvtu) and node.name in plans:
+            plan, stages = plans[node.name], node.op.scheduled_folding.stages
+            name = kernel_name(graph, node)
+            texts.append(kernel_text(name, plan.netlist, stages, fabric, plan.explanation))
     return texts
 
 
@@ -133,19 +139,6 @@ def build_unit(graph: Graph, node: Node, text: bool) -> wiring.Component:
     if isinstance(op, Fork):
         return BUILDERS[Fork](op, *sources, readers=len(graph.readers(node)))
     return BUILDERS[type(op)](op, *sources)
-
-
-def queue_words(graph: Graph) -> dict[tuple[str, int], int]:
-    """Words of the queue in front of every input of every unit, by node and position; 0 for none.
-
-    Two words are what the units' own registers hold (:data:`hbnn_hw.buffering.SHALLOW`), unless a vector of
-    two words has to wait there.
-    """
-    nodes = {node.name: node for node in graph.hardware_nodes}
-    return {
-        place: words if words > SHALLOW else input_buffer_words(graph, nodes[place[0]])
-        for place, words in stream_depths(graph).items()
-    }
 
 
 class Units:

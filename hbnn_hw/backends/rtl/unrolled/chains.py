@@ -10,6 +10,12 @@ A slot of a carry chain adds a digit d in {0, 1, 2} to the carry: ``select`` is 
 With the carry in, seven bits become three in two LUTs, and four LUTs turn thirteen into five: two bits less
 per LUT, where a full adder or a 6:3 counter takes away one.
 
+Sites count too, and a site lets out only one of a slot's sum, its carry and the LUT's second output (UG474;
+the rules stand in :mod:`hbnn_hw.synthesis.packing`): a majority takes a site of its own, a chain whose last
+sum and carry are both read has a slot more at its end, and one that a net enters may have one more at its
+start. Chains are chosen by costs that have part of that in them, so that long chains and floors go before
+short ones and majorities.
+
 Source: Preusser, "Generic and Universal Parallel Matrix Summation with a Flexible Compression Goal for Xilinx
 FPGAs" (2017), for the counter of six; Kumm and Zipf, "Efficient High Speed Compression Trees on Xilinx FPGAs"
 (2014); the majority's way through O5 is that of ternary adders.
@@ -24,11 +30,20 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from hbnn_hw.backends.rtl.unrolled.heap import Heap
-from hbnn_hw.backends.rtl.unrolled.netlist import ZERO, Bit, Function, NetlistBuilder, Output
+from hbnn_hw.backends.rtl.unrolled.netlist import LUT_INPUTS, ZERO, Bit, Function, NetlistBuilder, Output
 
 PARITY = Function(Output.BIT, 0)
 TWOS = Function(Output.BIT, 1)
 FOURS = Function(Output.BIT, 2)
+
+MAJORITY_SITES = 0.75
+"""What the site of a majority costs, in LUTs; this and the next two were found on the benchmark's layers."""
+
+END_SITES = 0.75
+"""What the end of a chain costs, in LUTs."""
+
+ENTRY_SITES = 0.35
+"""What a net that enters a first slot of six bits more costs, in LUTs."""
 
 
 class Pending(IntEnum):
@@ -59,6 +74,9 @@ MOVES: tuple[tuple[tuple[int, Pending], ...], ...] = (
 )
 """By what is pending: how many bits a slot takes from its column, and what it then leaves."""
 
+
+SLOT_COSTS = (1.0, 1.0 + MAJORITY_SITES, 1.0)
+"""What a slot costs by what it leaves pending, in LUTs."""
 
 Move = tuple[int, Pending]
 
@@ -127,7 +145,8 @@ def _best_chain(heights: tuple[int, ...], upright: tuple[int, ...], price: float
         above = best[-1]
         for carries in (False, True):
             for move in MOVES[Pending.NOTHING]:
-                value = above[move[1]].value + move[0] + carries - 2 - price
+                cost = SLOT_COSTS[move[1]] + END_SITES + ENTRY_SITES * (carries and move[0] == LUT_INPUTS)
+                value = above[move[1]].value + move[0] + carries - 2 - price * cost
                 worth = value > (found[0] if found else 0.0) + 1e-9
                 if worth and _starts(move, heights[at], upright[at], carries):
                     found = (value, at, carries, move)
@@ -145,7 +164,7 @@ def _continuation(pending: Pending, height: int, upright: int, above: list[_Opti
     """Choose the best slot at a column for a chain that comes from below."""
     found = _Option(0.0, None) if pending is Pending.NOTHING else _DEAD
     for move in MOVES[pending]:
-        value = above[move[1]].value + move[0] - 1 - price
+        value = above[move[1]].value + move[0] - 1 - price * SLOT_COSTS[move[1]]
         if value > found.value and _fits(pending, move, height, upright):
             found = _Option(value, move)
     return found
@@ -283,8 +302,8 @@ def _full_adder(builder: NetlistBuilder, heap: Heap, column: int, results: Heap)
             results.put(column + at, Bit(net))
 
 
-PRICES = (1.9, 1.6, 1.3, 1.05, 0.8, 0.4, 0.01)
-"""Bits per LUT that chains have to take away, the most efficient chains first."""
+PRICES = (1.5, 1.2, 1.0, 0.8, 0.5, 0.01)
+"""Bits per LUT, extra sites weighed, that chains have to take away, the most efficient chains first."""
 
 
 class Compression:

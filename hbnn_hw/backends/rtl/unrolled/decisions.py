@@ -145,12 +145,14 @@ class _Plan:
 
 
 def _compare_plan(heap: Heap, top: int) -> _Plan:
-    first = min(column for column, bits in heap.columns.items() if not all(bit.is_constant for bit in bits))
+    # Bits that cancel may leave nothing but constants; then the column above all of them decides.
+    variable = (column for column, bits in heap.columns.items() if not all(bit.is_constant for bit in bits))
+    first = min(variable, default=top)
     for column in [column for column in heap.columns if column < first]:
         del heap.columns[column]
     heights = _Heights.of(heap, first, top)
     if first == top:
-        return _Plan(first, False, _Course(int(len(heap.columns[top]) > 1), ()))
+        return _Plan(first, False, _Course(int(len(heap.columns.get(top, ())) > 1), ()))
     plain = _Plan(first, False, _course(heights, False))
     if not heights.upright[0]:
         return plain
@@ -201,7 +203,7 @@ def _best_count(builder: NetlistBuilder, heap: Heap, top: int) -> int:
 def _build_comparison(builder: NetlistBuilder, heap: Heap, top: int, inverted: bool) -> int:
     plan = _compare_plan(heap, top)
     if plan.first == top:
-        return builder.lut(unit_terms(heap.columns[top]), Function(Output.AT_LEAST, 1, inverted))
+        return builder.lut(unit_terms(heap.columns.get(top, ())), Function(Output.AT_LEAST, 1, inverted))
     carry = ZERO
     if plan.carries_in:
         bit = _first_carry(heap, plan.first)

@@ -1,7 +1,7 @@
 """Netlist of a combinational kernel: LUTs of six inputs and carry chains, as data that can be executed.
 
-Nets are numbered: the kernel's inputs first, then the outputs of cells in the order of their making, so every
-cell reads smaller numbers than it drives. :data:`ZERO` and :data:`ONE` stand for constants.
+Nets are numbered: the kernel's inputs first, then the outputs of cells in the order of their making.
+:data:`ZERO` and :data:`ONE` stand for constants.
 """
 
 from __future__ import annotations
@@ -111,6 +111,15 @@ class CarryChain:
         return (self.carry_in, *self.selects, *self.generates)
 
     @property
+    def longest_carry(self) -> int:
+        """Most slots that a carry runs through; it ends where a select is 0 for good."""
+        most = since = 0
+        for select in self.selects:
+            since = 1 if select == ZERO else since + 1
+            most = max(most, since)
+        return most
+
+    @property
     def outputs(self) -> tuple[int, ...]:
         """All nets that the chain drives."""
         return (*self.sums, self.carry_out)
@@ -154,7 +163,7 @@ class Netlist:
         """Delay of every net behind the inputs, in LUTs with their wires."""
         found = [0.0] * self.n_nets
         for cell in self.cells:
-            own = 1.0 if isinstance(cell, Lut) else CARRY_LEVEL * len(cell.sums)
+            own = 1.0 if isinstance(cell, Lut) else CARRY_LEVEL * cell.longest_carry
             level = own + max((found[net] for net in cell.inputs if net >= 0), default=0.0)
             for net in cell.outputs:
                 found[net] = level
@@ -188,6 +197,44 @@ def _evaluate_chain(cell: CarryChain, values: NDArray[np.uint8]) -> None:
         values[total] = values[select] ^ carry
         carry = np.where(values[select], carry, values[generate])
     values[cell.carry_out] = carry
+
+
+def side_by_side(netlists: Sequence[Netlist]) -> Netlist:
+    """Join netlists that read the same inputs; the outputs of one follow those of the other."""
+    n_inputs = n_nets = netlists[0].n_inputs
+    cells: list[Cell] = []
+    outputs: list[int] = []
+    for netlist in netlists:
+        move = _Renumbering(n_inputs, n_nets - n_inputs)
+        cells += map(move.cell, netlist.cells)
+        outputs += move.nets(netlist.outputs)
+        n_nets += netlist.n_nets - n_inputs
+    return Netlist(n_inputs=n_inputs, n_nets=n_nets, cells=tuple(cells), outputs=tuple(outputs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Renumbering:
+    """Gives all nets but inputs and constants higher numbers."""
+
+    n_inputs: int
+    distance: int
+
+    def net(self, net: int) -> int:
+        return net if net < self.n_inputs else net + self.distance
+
+    def nets(self, nets: Sequence[int]) -> tuple[int, ...]:
+        return tuple(map(self.net, nets))
+
+    def cell(self, cell: Cell) -> Cell:
+        if isinstance(cell, Lut):
+            return Lut(self.nets(cell.inputs), cell.tables, self.nets(cell.outputs))
+        return CarryChain(
+            carry_in=self.net(cell.carry_in),
+            selects=self.nets(cell.selects),
+            generates=self.nets(cell.generates),
+            sums=self.nets(cell.sums),
+            carry_out=self.net(cell.carry_out),
+        )
 
 
 @lru_cache(maxsize=1 << 16)

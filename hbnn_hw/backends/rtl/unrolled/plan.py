@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,27 @@ from numpy.typing import NDArray
 from hbnn_hw.backends.rtl.unrolled.chains import PARITY, compress, unit_terms
 from hbnn_hw.backends.rtl.unrolled.decisions import at_least, resolve
 from hbnn_hw.backends.rtl.unrolled.heap import Heap, signed_digits
-from hbnn_hw.backends.rtl.unrolled.netlist import LUT_INPUTS, ZERO, Bit, Netlist, NetlistBuilder
+from hbnn_hw.backends.rtl.unrolled.joints import joined
+from hbnn_hw.backends.rtl.unrolled.netlist import (
+    LUT_INPUTS,
+    ZERO,
+    Bit,
+    Netlist,
+    NetlistBuilder,
+    side_by_side,
+)
+from hbnn_hw.backends.rtl.unrolled.pairs import PAIRS, paired_sums
 from hbnn_hw.backends.rtl.unrolled.sharing import SHARED_PRICE, group_rows, shared_sums
+from hbnn_hw.backends.rtl.unrolled.sites import slice_sites
 from hbnn_hw.backends.rtl.unrolled.terms import Terms, terms_of
 from hbnn_hw.errors import RangeError
 from hbnn_hw.ops import Mvtu
+from hbnn_hw.ops.threshold import Thresholds
 from hbnn_hw.types import TensorType
+from hbnn_hw.weights import WeightPlanes
 
-GROUP_SIZES = (1, 2, 3, 4, 6, 8)
-"""Rows that may share sub-sums; the search builds the layer with each."""
+GROUP_SIZES = (1, 2, 3, 4, 6, 8, PAIRS)
+"""Rows that may share sub-sums, or any two of them; the search builds the layer with each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +41,20 @@ class Candidate:
     Attributes
     ----------
     group_size
-        Rows that share sub-sums.
-    luts
-        Its LUTs; those of a sample of the rows in a large layer.
+        Rows that share sub-sums, or :data:`PAIRS`.
+    luts, sites
+        Its LUTs, and the sites that they and its carry chains take (:mod:`.sites`); those of a sample of the
+        rows in a large layer.
     """
 
     group_size: int
     luts: int
+    sites: int
+
+    @property
+    def cost(self) -> int:
+        """What the search minimizes: both counts together."""
+        return self.luts + self.sites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,31 +66,41 @@ class LayerPlan:
     netlist
         From the bits of all input elements to those of all output elements.
     candidates
-        What the search has compared, cheapest first; the first was taken.
+        What the search has compared, cheapest first; the first was taken. In a layer of groups, those of the
+        first group.
     sample_rows
         Rows that were built with each.
+    groups
+        Groups of the layer, whose kernels stand side by side.
     """
 
     netlist: Netlist
     candidates: tuple[Candidate, ...]
     sample_rows: int
+    groups: int = 1
 
     @property
     def explanation(self) -> str:
         """Say in a sentence which structure was taken, and against which others."""
         size = self.candidates[0].group_size
         taken = f"up to {size} rows share sub-sums" if size > 1 else "rows share their total alone"
-        tried = ", ".join(f"{found.luts} by {found.group_size}" for found in self.candidates)
-        return f"{taken}; LUTs of {self.sample_rows} rows that share: {tried}"
+        if size == PAIRS:
+            taken = "any two rows share sub-sums"
+        tried = ", ".join(
+            f"{found.luts} + {found.sites} by {found.group_size or 'pairs'}" for found in self.candidates
+        )
+        groups = f"{self.groups} groups side by side; in the first " if self.groups > 1 else ""
+        return f"{groups}{taken}; LUTs + sites of {self.sample_rows} rows that share: {tried}"
 
 
 SAMPLE_ROWS = 32
-"""Rows that the search builds with every structure; a larger layer is then built once."""
+"""Rows that the search builds with every structure; a larger layer is then built once. Also the rows among
+which any two may share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Layer:
-    """A layer in the words of the planner: ``dot = scale * (W u) + offsets``.
+    """A layer, or a group of one, in the words of the planner: ``dot = scale * (W u) + offsets``.
 
     Attributes
     ----------
@@ -83,10 +112,10 @@ class _Layer:
         1 or 2.
     offsets
         int64 (rows,).
-    op
-        The operator.
+    weights, thresholds
+        Those of the rows.
     n_inputs, output_bits
-        Bits of the whole input vector, and of an output element.
+        Bits of the unit's input word, and of an output element.
     is_bordered
         Whether the last input bit tells that the vector lies in a frame of nothing, all other bits being 0.
     """
@@ -95,32 +124,71 @@ class _Layer:
     terms: Terms
     scale: int
     offsets: NDArray[np.int64]
-    op: Mvtu
+    weights: WeightPlanes
+    thresholds: Thresholds | None
     n_inputs: int
     is_bordered: bool
     output_bits: int
 
     @classmethod
-    def of(cls, op: Mvtu, source: TensorType) -> _Layer:
+    def of(cls, op: Mvtu, source: TensorType, group: int = 0) -> _Layer:
+        """Write one of an operator's groups; all of it if it has no others."""
         accumulation = op.accumulation(source)
         planes = len(accumulation.scales)
         is_bipolar = accumulation.shift == 1 or accumulation.halves
         factors = list(accumulation.scales) if is_bipolar else [1 << q for q in range(planes)]
         if accumulation.top_inverted:
             factors[-1] = -factors[-1]
+        weights, thresholds = _rows_of(op, group)
         return cls(
             elements=tuple(
-                _element([column * planes + q for q in range(planes)], factors)
-                for column in range(op.weights.columns)
+                _element([lane * planes + q for q in range(planes)], factors) for lane in _lanes_of(op, group)
             ),
-            terms=terms_of(op.weights),
+            terms=terms_of(weights),
             scale=1 if accumulation.halves or not is_bipolar else 2,
-            offsets=-(sum(factors) if is_bipolar else 0) * op.weights.row_sums(),
-            op=op,
-            n_inputs=op.weights.columns * planes + accumulation.halves,
+            offsets=-(sum(factors) if is_bipolar else 0) * weights.row_sums(),
+            weights=weights,
+            thresholds=thresholds,
+            n_inputs=op.groups * op.weights.columns * planes + accumulation.halves,
             is_bordered=accumulation.halves,
             output_bits=op.infer(source).element.bits,
         )
+
+
+def _lanes_of(op: Mvtu, group: int) -> list[int]:
+    """Elements of an unrolled unit's word that a group's columns read: pixel by pixel, group by group."""
+    channels = op.group_inputs
+    return [
+        (pixel * op.groups + group) * channels + channel
+        for pixel in range(op.window)
+        for channel in range(channels)
+    ]
+
+
+def _rows_of(op: Mvtu, group: int) -> tuple[WeightPlanes, Thresholds | None]:
+    """Weights and thresholds of a group."""
+    weights, thresholds = op.weights, op.thresholds
+    if op.groups == 1:
+        return weights, thresholds
+    size = weights.rows // op.groups
+    rows = slice(group * size, (group + 1) * size)
+    table = weights.row_coefficients
+    weights = replace(
+        weights,
+        bits=weights.bits[:, rows],
+        masks=weights.masks[:, rows],
+        row_coefficients=None if table is None else table[:, rows],
+        encoding=None,
+    )
+    if thresholds is None:
+        return weights, None
+    mask = thresholds.mask
+    return weights, replace(
+        thresholds,
+        table=thresholds.table[rows],
+        inverted=thresholds.inverted[rows],
+        mask=None if mask is None else mask[..., rows],
+    )
 
 
 def _element(nets: Sequence[int], factors: Sequence[int]) -> Heap:
@@ -136,27 +204,39 @@ def plan_layer(op: Mvtu, source: TensorType, group_sizes: Sequence[int] = GROUP_
     Parameters
     ----------
     op
-        The operator; its folding does not matter.
+        The operator, as if it were unrolled.
     source
         Type of its input: planes or integers.
     group_sizes
-        Numbers of rows that may share sub-sums, to choose from.
+        Numbers of rows that may share sub-sums, to choose from; :data:`PAIRS` for any two rows.
 
     Raises
     ------
     RangeError
         If the unit cannot read the input, or its outputs have different maps at different places.
     """
-    layer = _Layer.of(op, source)
-    rows = range(op.weights.rows)
+    plans = [_plan(_Layer.of(op, source, group), group_sizes) for group in range(op.groups)]
+    if len(plans) == 1:
+        return plans[0]
+    return replace(plans[0], netlist=side_by_side([plan.netlist for plan in plans]), groups=op.groups)
+
+
+def _plan(layer: _Layer, group_sizes: Sequence[int]) -> LayerPlan:
+    rows = range(layer.weights.rows)
     sample = rows[:SAMPLE_ROWS]
-    built = [(_build(layer, size, sample), size) for size in group_sizes]
-    built.sort(key=lambda entry: (entry[0].luts, entry[1]))
-    netlist, size = built[0]
+    built = {size: _build(layer, size, sample) for size in group_sizes}
+    candidates = sorted(
+        (
+            Candidate(group_size=size, luts=netlist.luts, sites=slice_sites(netlist))
+            for size, netlist in built.items()
+        ),
+        key=lambda candidate: (candidate.cost, candidate.group_size),
+    )
+    size = candidates[0].group_size
     return LayerPlan(
-        netlist=netlist if len(sample) == len(rows) else _build(layer, size, rows),
+        netlist=joined(built[size] if len(sample) == len(rows) else _build(layer, size, rows)),
         sample_rows=len(sample),
-        candidates=tuple(Candidate(group_size=size, luts=found.luts) for found, size in built),
+        candidates=tuple(candidates),
     )
 
 
@@ -199,19 +279,35 @@ def _add_use(builder: NetlistBuilder, heap: Heap, leaf: Heap, factor: int, shift
 def _vector_sums(
     builder: NetlistBuilder, layer: _Layer, total: Heap, group_size: int, rows: Sequence[int]
 ) -> dict[int, Heap]:
-    """Build the sums of the vectors that some rows use, group by group."""
-    terms = layer.terms
-    used = sorted({vector for row in rows for vector, _ in terms.uses[row]})
-    if not used:
-        return {}
-    items = [total, *(_lifted(element, terms.carrier_shift) for element in layer.elements)]
-    vectors = terms.vectors[used]
-    patterns = np.vstack([-terms.carriers[used].astype(np.int8)[np.newaxis], vectors.T])
+    """Build the sums of the vectors that some rows use, group by group or in pairs."""
+    items = [total, *(_lifted(element, layer.terms.carrier_shift) for element in layer.elements)]
     sums: dict[int, Heap] = {}
-    for tree in group_rows(vectors, group_size):
-        found = shared_sums(builder, tree, patterns, items)
-        sums.update({used[at]: heap for at, heap in found.items()})
+    step = SAMPLE_ROWS if group_size == PAIRS else max(len(rows), 1)
+    for first in range(0, len(rows), step):
+        used, patterns = _patterns(layer.terms, rows[first : first + step])
+        if used:
+            found = _shared(builder, patterns, items, group_size)
+            sums.update({used[at]: heap for at, heap in found.items()})
     return sums
+
+
+def _shared(
+    builder: NetlistBuilder, patterns: NDArray[np.int8], items: Sequence[Heap], group_size: int
+) -> dict[int, Heap]:
+    """Build the sums of some vectors, the columns of ``patterns``, in one way."""
+    if group_size == PAIRS:
+        return paired_sums(builder, patterns, items)
+    sums: dict[int, Heap] = {}
+    for tree in group_rows(patterns[1:].T, group_size):
+        sums.update(shared_sums(builder, tree, patterns, items))
+    return sums
+
+
+def _patterns(terms: Terms, rows: Sequence[int]) -> tuple[list[int], NDArray[np.int8]]:
+    """Return the vectors that rows use, and the factors of T and of all columns in them (items, vectors)."""
+    used = sorted({vector for row in rows for vector, _ in terms.uses[row]})
+    carriers = -terms.carriers[used].astype(np.int8)
+    return used, np.vstack([carriers[np.newaxis], terms.vectors[used].T])
 
 
 def _lifted(heap: Heap, shift: int) -> Heap:
@@ -222,7 +318,7 @@ def _lifted(heap: Heap, shift: int) -> Heap:
 
 def _outputs(builder: NetlistBuilder, layer: _Layer, heap: Heap, row: int) -> list[int]:
     """Make the bits of a row's output element from its sum."""
-    thresholds = layer.op.thresholds
+    thresholds = layer.thresholds
     is_negated = bool(layer.terms.negated[row])
     if thresholds is None:
         return _number(builder, layer, heap, row, is_negated)
@@ -239,11 +335,11 @@ def _outputs(builder: NetlistBuilder, layer: _Layer, heap: Heap, row: int) -> li
 
 def _present(layer: _Layer, row: int) -> list[bool]:
     """Which bits of a row's output exist."""
-    thresholds = layer.op.thresholds
+    thresholds = layer.thresholds
     assert thresholds is not None
     if thresholds.mask is None:
         return [True] * thresholds.n_bits
-    mask = thresholds.mask.reshape(thresholds.n_bits, -1, layer.op.weights.rows)[:, :, row]
+    mask = thresholds.mask.reshape(thresholds.n_bits, -1, layer.weights.rows)[:, :, row]
     if (mask != mask[:, :1]).any():
         raise RangeError("the outputs of an unrolled unit must have the same map at all places; fold it")
     return [bool(bit) for bit in mask[:, 0]]

@@ -19,7 +19,7 @@ from hbnn_hw.backends.rtl.unrolled.netlist import NetlistBuilder
 Tree = int | tuple["Tree", "Tree"]
 """A row, or two groups of rows."""
 
-SHARED_PRICE = 1.05
+SHARED_PRICE = 0.9
 """Bits that a LUT has to take away from a sum that both halves of a group read."""
 
 

@@ -8,6 +8,7 @@ offsets are chosen to leave the fewest digits ±2**e (canonical signed digits), 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,43 @@ def naf_planes(values: NDArray[np.int64]) -> NDArray[np.int8]:
     return np.stack(planes) if planes else np.zeros((0, *values.shape), dtype=np.int8)
 
 
+@cache
+def _shortest_forms(value: int, n_digits: int) -> tuple[tuple[int, ...], ...]:
+    """List the ways to write an integer in ``n_digits`` digits -1, 0, 1, as few of them as can be not 0."""
+    if not n_digits:
+        return () if value else ((),)
+    choices = (1, -1) if value & 1 else (0,)
+    forms = [
+        (digit, *rest) for digit in choices for rest in _shortest_forms((value - digit) >> 1, n_digits - 1)
+    ]
+    fewest = min((sum(map(abs, form)) for form in forms), default=0)
+    return tuple(form for form in forms if sum(map(abs, form)) == fewest)
+
+
+def digit_planes(values: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Write integers in the fewest signed digits, in the planes where the most others have theirs.
+
+    ``11 = 8 + 2 + 1`` has as many digits as the canonical ``16 - 4 - 1``. Full planes have more to share
+    between rows than thin ones.
+
+    Returns
+    -------
+    ndarray
+        int8 (digits, *shape), the least significant first.
+    """
+    canonical = naf_planes(values)
+    populations = np.count_nonzero(canonical, axis=tuple(range(1, canonical.ndim)))
+    distinct, at = np.unique(values, return_inverse=True)
+
+    def company(form: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+        return int(np.abs(form) @ populations), form
+
+    forms = [max(_shortest_forms(value, len(canonical)), key=company) for value in distinct.tolist()]
+    table = np.array(forms, dtype=np.int8).reshape(len(distinct), len(canonical))
+    planes = np.moveaxis(table[at.reshape(values.shape)], -1, 0)
+    return planes[: int(np.flatnonzero(planes.any(axis=tuple(range(1, planes.ndim)))).max(initial=-1)) + 1]
+
+
 def _digit_counts(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Count the digits of integers in canonical signed digits: the ones of ``3 v xor v``."""
     counts: NDArray[np.int64] = np.bitwise_count((3 * values) ^ values).astype(np.int64)
@@ -86,7 +124,7 @@ def integer_terms(values: NDArray[np.int64]) -> Terms:
     total = best_offsets(values)
     plain, turned = _digit_counts(values + total).sum(axis=1), _digit_counts(total - values).sum(axis=1)
     negated = turned < plain
-    planes = naf_planes(np.where(negated[:, np.newaxis], -values, values) + total)
+    planes = digit_planes(np.where(negated[:, np.newaxis], -values, values) + total)
     populations = np.count_nonzero(planes, axis=(1, 2)) if len(planes) else np.zeros(0, dtype=np.int64)
     carrier = int(populations.argmax()) if total.any() and len(planes) else -1
     vectors: list[NDArray[np.int8]] = []

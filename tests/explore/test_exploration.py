@@ -1,0 +1,168 @@
+"""Explorations: nothing finished is lost or computed again, and every way of running gives the same table."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hbnn_hw.errors import OutputError, ToolFailedError, ToolMissingError
+from hbnn_hw.explore import DaskRunner, FoldingTarget, LocalRunner, ResultsFile, explore
+from hbnn_hw.explore.table import rows_csv, rows_text
+from tests.explore.networks import small_model, small_space
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Recording:
+    """A serial runner that notes what it is asked for and stops after so many points."""
+
+    def __init__(self, stop_after=None):
+        self.asked, self.stop_after = [], stop_after
+
+    def run(self, networks, points):
+        self.asked = list(points)
+        for done, finished in enumerate(LocalRunner(1).run(networks, points)):
+            if done == self.stop_after:
+                raise KeyboardInterrupt
+            yield finished
+
+
+class Backwards:
+    """A runner that finishes the last point first."""
+
+    def run(self, networks, points):
+        yield from LocalRunner(1).run(networks, points[::-1])
+
+
+def explored(path, runner, model=None):
+    model = model or small_model()
+    points = small_space().points(model)
+    with ResultsFile(path) as results:
+        return explore([model], points, results, runner)
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    return explored(tmp_path_factory.mktemp("explored") / "r.sqlite", LocalRunner(1))
+
+
+def test_an_interrupted_exploration_goes_on_where_it_stopped(tmp_path, rows):
+    path, first, second = tmp_path / "r.sqlite", Recording(stop_after=7), Recording()
+    with pytest.raises(KeyboardInterrupt):
+        explored(path, first)
+    assert explored(path, second) == rows
+    assert second.asked == first.asked[7:]
+
+
+def test_a_finished_exploration_computes_nothing(tmp_path, rows):
+    path, again = tmp_path / "r.sqlite", Recording()
+    explored(path, LocalRunner(1))
+    assert explored(path, again) == rows
+    assert again.asked == []
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from hbnn_hw.explore import LocalRunner
+from tests.explore.test_exploration import explored
+
+class Waiting:
+    def run(self, networks, points):
+        for done, finished in enumerate(LocalRunner(1).run(networks, points)):
+            if done == 5:
+                print("five", flush=True)
+                sys.stdin.read()
+            yield finished
+
+explored(Path(sys.argv[1]), Waiting())
+"""
+
+
+def test_a_killed_process_loses_no_finished_point(tmp_path, rows):
+    """SIGKILL leaves no time to tidy up: what was finished is in the file all the same."""
+    path, rest = tmp_path / "r.sqlite", Recording()
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as process:
+        assert process.stdout.readline() == "five\n"
+        process.kill()
+    assert explored(path, rest) == rows
+    assert len(rest.asked) == len(rows) - 5
+
+
+def test_the_table_is_in_the_order_of_the_points(tmp_path, rows):
+    backwards = explored(tmp_path / "r.sqlite", Backwards())
+    assert backwards == rows
+    assert rows_csv(backwards) == rows_csv(rows)
+    assert rows_text(backwards) == rows_text(rows)
+
+
+def test_processes_give_the_same_table(tmp_path, rows):
+    assert explored(tmp_path / "r.sqlite", LocalRunner(2)) == rows
+
+
+def test_a_dask_cluster_gives_the_same_table(tmp_path, rows):
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster:
+        assert explored(tmp_path / "r.sqlite", DaskRunner(cluster.scheduler_address)) == rows
+
+
+def test_no_scheduler_is_said_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("hbnn_hw.explore.runners.CONNECT_SECONDS", 0.2)
+    with pytest.raises(ToolFailedError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:1'"):
+        explored(tmp_path / "r.sqlite", DaskRunner("tcp://127.0.0.1:1"))
+
+
+def test_a_missing_package_is_said_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("hbnn_hw.extras.find_spec", lambda name: None)
+    with pytest.raises(ToolMissingError, match=r"hbnn-hw\[explore\]"):
+        explored(tmp_path / "r.sqlite", DaskRunner("tcp://127.0.0.1:1"))
+
+
+def test_another_network_has_points_of_its_own(tmp_path):
+    path, other = tmp_path / "r.sqlite", Recording()
+    explored(path, LocalRunner(1))
+    explored(path, other, small_model(seed=2))
+    assert len(other.asked) == len(small_space().points(small_model(seed=2)))
+
+
+def test_points_without_a_design_say_why(tmp_path):
+    model = small_model()
+    point = small_space().points(model)[-1]  # two planes or more
+    impossible = replace(point, folding=FoldingTarget(cycles=1))
+    with ResultsFile(tmp_path / "r.sqlite") as results:
+        (row,) = explore([model], [impossible], results, LocalRunner(1))
+        (again,) = explore([model], [impossible], results, Recording(stop_after=0))
+    assert row == again
+    assert row.outcome.figures is None
+    assert "more than the 1 of the target" in row.outcome.problem
+    assert row.outcome.problem in rows_text([row])
+
+
+def test_a_file_of_something_else_is_left_alone(tmp_path):
+    text, database = tmp_path / "notes.txt", tmp_path / "other.sqlite"
+    text.write_text("precious " * 100)
+    with sqlite3.connect(database) as other:
+        other.execute("CREATE TABLE precious (x)")
+    other.close()
+    before = [path.read_bytes() for path in (text, database)]
+    for path in (text, database):
+        with pytest.raises(OutputError, match=path.name):
+            ResultsFile(path)
+    assert [path.read_bytes() for path in (text, database)] == before
+
+
+def test_a_folder_that_does_not_exist_is_said_so(tmp_path):
+    with pytest.raises(OutputError, match="nowhere"):
+        ResultsFile(tmp_path / "nowhere" / "r.sqlite")
