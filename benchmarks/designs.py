@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -150,47 +150,3 @@ def load_results(name: str) -> list[dict[str, Any]]:
     """Read results that :func:`save_results` wrote."""
     entries: list[dict[str, Any]] = json.loads((RESULTS / name).read_text(encoding="utf-8"))
     return entries
-
-
-def random_layer(rng: np.random.Generator, folded: bool, largest: int) -> LayerSpec:
-    """Draw a layer's shape, map and folding."""
-    columns, rows = (
-        int(v) for v in rng.choice([n for n in (8, 16, 24, 32, 48, 64, 96, 128) if n <= largest], 2)
-    )
-    shares = {
-        1: (1.0,),
-        2: tuple(rng.permutation([0.75, 0.25])),
-        3: (0.6, 0.2, 0.2),
-        4: (0.0, 1.0),
-    }[int(rng.integers(1, 5))]
-    spec = LayerSpec(
-        columns=columns,
-        rows=rows,
-        fractions=tuple(float(s) for s in shares),
-        map_kind=str(rng.choice(["element", "column", "tile"])),
-        thresholds=bool(rng.random() < 0.75),
-    )
-    if not folded:
-        return spec
-    return replace(
-        spec, pe=_fold(rng, rows, (1, 2, 4, 8, 16)), simd=_fold(rng, columns, (2, 4, 8, 16, 32, 64))
-    )
-
-
-def _fold(rng: np.random.Generator, extent: int, choices: Sequence[int]) -> int:
-    return int(rng.choice([c for c in choices if extent % c == 0]))
-
-
-def random_blocks(prefix: str, seed: int, folded: int, unrolled: int) -> list[DesignSpec]:
-    """Draw single-layer designs; unrolled ones are small, their synthesis time grows with the square."""
-    rng = np.random.default_rng(seed)
-    specs = []
-    for index in range(folded + unrolled):
-        is_folded = index < folded
-        layer = random_layer(rng, is_folded, 128 if is_folded else 32)
-        bits = int(rng.choice([1, 1, 1, 2, 3, 8] if is_folded else [1, 1, 1, 2]))
-        kind = "folded" if is_folded else "unrolled"
-        specs.append(
-            DesignSpec(name=f"{prefix}-{kind}-{index}", layers=(layer,), input_bits=bits, seed=seed + index)
-        )
-    return specs

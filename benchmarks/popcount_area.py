@@ -19,9 +19,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from area_flow import Design, Measured, computes, measure_all, table
 
+from hbnn_hw.backends.rtl.agreements import COMPLEMENT, IDENTITY, XNOR
 from hbnn_hw.backends.rtl.compressors import Addend
 from hbnn_hw.backends.rtl.lut import Fabric
-from hbnn_hw.backends.rtl.popcount import COMPLEMENT, IDENTITY, XNOR, PopcountStyle, sum_of_products
+from hbnn_hw.backends.rtl.popcount import PopcountStyle, sum_of_products
 from hbnn_hw.backends.rtl.verilog import to_verilog
 from hbnn_hw.planes import Bits
 from hbnn_hw.synthesis import Values, to_bits

@@ -97,12 +97,14 @@ def explore(
     trainings = [Training.parse(command) for command in train or ()]
     say("reading the models")
     models = [read_model(model), *map(options.checkpoint, checkpoint or ())]
-    space.points(models[0], models[1:])  # what is wrong with the space is said before anything is trained
-    models += [read_model(one.run(results.with_suffix(".trained"), say)) for one in trainings]
-    points = space.points(models[0], models[1:])
+    space.points(models[0], models[1:])  # what is wrong with the space is said before anything is written
     runner = DaskRunner(dask) if dask else LocalRunner(workers)
-    with ResultsFile(results) as finished, _progress(results) as progress:
-        rows = run(models, points, finished, runner, objectives=compared, progress=progress)
+    runner.check()
+    with ResultsFile(results) as finished:
+        models += [read_model(one.run(results.with_suffix(".trained"), say)) for one in trainings]
+        points = space.points(models[0], models[1:])
+        with _progress(results) as progress:
+            rows = run(models, points, finished, runner, objectives=compared, progress=progress)
     if as_csv:
         replace_file(as_csv, rows_csv(rows).encode())
     if picture and kind:

@@ -44,6 +44,7 @@ _PACKAGES = (
     ("numba", "golden model in compiled loops", "fast"),
     ("onnx", "QONNX files", "qonnx"),
     ("brevitas", "networks of Brevitas modules", "brevitas"),
+    ("distributed", "explorations on a Dask cluster", "explore"),
 )
 
 

@@ -26,6 +26,7 @@ FORBIDDEN = {
     "estimate": {"report", "nn", "capture", "search"},
     "report": {"nn", "capture"},
     "search": {"backends", "verify", "report", "nn", "capture"},
+    "explore": {"backends", "verify", "nn"},
     "vendor_reports": {"report", "nn", "capture"},
     "nn": {"capture", "graph", "ops", "passes", "backends", "verify", "estimate", "report"},
     "capture": {"passes", "verify", "estimate", "report"},

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
 from hbnn_hw import __version__
@@ -29,6 +30,10 @@ Finished = Iterator[tuple[Point, Outcome]]
 
 class Runner(Protocol):
     """Something that computes points."""
+
+    def check(self) -> None:
+        """Raise HbnnError if it cannot compute, before anything is written."""
+        ...
 
     def run(self, networks: Mapping[str, bytes], points: Sequence[Point]) -> Finished:
         """Compute points, in any order.
@@ -60,6 +65,9 @@ class LocalRunner:
         """Processes that compute."""
         return self.workers or available_cores()
 
+    def check(self) -> None:
+        """Nothing can be wrong; see :class:`Runner`."""
+
     def run(self, networks: Mapping[str, bytes], points: Sequence[Point]) -> Finished:
         """Compute points; see :class:`Runner`."""
         workers = min(self.n_workers, len(points))
@@ -69,7 +77,7 @@ class LocalRunner:
             return
         # Forked copies of a process that has run PyTorch's threads may hang.
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers, mp_context=context)
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=leave_with_parent)
         try:
             futures = {
                 pool.submit(evaluate, networks[point.weights.network], point): point for point in points
@@ -97,29 +105,26 @@ class DaskRunner:
 
     address: str
 
-    def run(self, networks: Mapping[str, bytes], points: Sequence[Point]) -> Finished:
-        """Compute points; see :class:`Runner`.
+    def check(self) -> None:
+        """Connect, and ask all workers for their version.
 
         Raises
         ------
         ToolMissingError
             If the package ``distributed`` is not installed.
         ToolFailedError
-            If no scheduler answers, or a worker has another version.
+            If no scheduler answers, it has no workers, or one has another version.
         """
-        require("distributed", "explore", "exploring on a Dask cluster")
-        from distributed import Client
-        from distributed import as_completed as in_order_of_completion
-
-        try:
-            client = Client(self.address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise ToolFailedError(
-                f"no Dask scheduler answers at '{self.address}' ({error}); start one with 'dask scheduler', "
-                "and workers with 'dask worker ADDRESS'"
-            ) from error
-        with client:
+        with self._client() as client:
             self._check_workers(client)
+
+    def run(self, networks: Mapping[str, bytes], points: Sequence[Point]) -> Finished:
+        """Compute points; see :class:`Runner`."""
+        if not points:
+            return
+        with self._client() as client:
+            from distributed import as_completed as in_order_of_completion
+
             # As tasks, which come again where the worker that held their results has died.
             sent = {
                 name: client.submit(bytes, content, key=f"network {name}")
@@ -131,6 +136,18 @@ class DaskRunner:
             }
             for future in in_order_of_completion(futures, loop=client.loop):
                 yield futures[future], future.result()
+
+    def _client(self) -> Client:
+        require("distributed", "explore", "exploring on a Dask cluster")
+        from distributed import Client
+
+        try:
+            return Client(self.address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ToolFailedError(
+                f"no Dask scheduler answers at '{self.address}' ({error}); start one with 'dask scheduler', "
+                "and workers with 'dask worker ADDRESS'"
+            ) from error
 
     def _check_workers(self, client: Client) -> None:
         try:
@@ -145,6 +162,19 @@ class DaskRunner:
                 raise ToolFailedError(
                     f"the Dask worker {worker} must have hbnn-hw {__version__}, not {version}"
                 )
+
+
+def leave_with_parent() -> None:
+    """End this process when the one that started it ends, even if that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def available_cores() -> int:

@@ -105,7 +105,7 @@ def summary_text(rows: Sequence[Row]) -> str:
     )
     if accuracy_is_known(rows):
         return text
-    return text + "no accuracy of weights that are drawn: more bits count as better\n"
+    return text + "no accuracy is known of drawn weights: more bits count as better\n"
 
 
 def flat(row: Row) -> dict[str, Any]:

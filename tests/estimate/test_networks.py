@@ -5,13 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from hbnn_hw.backends.hls import windows
 from hbnn_hw.buffering import SHALLOW, stream_depths
 from hbnn_hw.estimate import estimate, estimate_text
-from hbnn_hw.estimate.area import QUEUES, area, graph_features, memory, node_features
-from hbnn_hw.estimate.area.memory import fifo, ram
+from hbnn_hw.estimate.area import QUEUES, area, graph_features, node_features
+from hbnn_hw.estimate.area.parts import Parts, queue, ram
 from hbnn_hw.estimate.area.rescale import dsp_slices, signed_bits
-from hbnn_hw.estimate.area.sliding_window import ring_words
 from hbnn_hw.estimate.energy import FULL_ADDER_PJ, MEMORY_BIT_PJ, operation_energy
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.latency import estimated_latency_cycles, is_exact_for, latency
@@ -68,17 +66,13 @@ def test_every_operator_and_queue_has_an_area(networks, name):
     json.dumps(result.document())
 
 
-def test_only_fitted_blocks_count_as_calibrated(networks):
+def test_every_operator_of_the_rtl_is_calibrated(networks):
     result = estimate(networks["residual"], Target())
-    fitted = {"Mvtu", "WidthConverter", "EncodeBitPlanes"}
-    assert all(node.is_calibrated == (node.kind in fitted) for node in result.nodes)
-    by_structure = sum(node.area.luts for node in result.nodes if node.kind not in fitted)
-    assert result.uncalibrated_luts == pytest.approx(by_structure)
+    assert all(node.is_calibrated for node in result.nodes)
+    assert result.uncalibrated_luts == 0
     text = estimate_text(result)
-    assert "not calibrated on synthesis: take ±50 %" in text
+    assert "calibrated" not in text
     assert "latency (estimated)" in text
-    alone = estimate(lower(random_mlp(1, (8, 4))), Target())
-    assert "calibrated" not in estimate_text(alone)
 
 
 def test_both_cycle_counts_stand_beside_each_other(networks):
@@ -118,24 +112,13 @@ def test_widths_of_signed_constants(values, bits):
     assert signed_bits(np.array(values, dtype=np.int64)) == bits
 
 
-def test_memories_lie_where_the_hls_back_end_puts_them():
-    assert (memory.LUTRAM_DEPTH, memory.LUTRAM_BITS) == (windows.LUTRAM_DEPTH, windows.LUTRAM_BITS)
-    node = Node("op", SlidingWindow(kernel=(3, 3), stride=(4, 1), block=8, lanes=4), ("x",))
-    graph = Graph("one", "x", TensorType((16, 16, 8), CODES), (node,))
-    values = windows.sliding_window_values(graph, node)
-    assert ring_words(node.op, graph.input_type) == values["ring_beats"]
-    area_of_ring = area_of(node.op, (16, 16, 8), CODES)
-    assert (area_of_ring.bram36 > 0) == (values["ring"].core == "RAM_S2P_BRAM")
-
-
-def test_memories_are_luts_while_they_are_small():
-    assert ram(1, 64) == (0.0, 0.0)
-    assert ram(32, 6) == (4.0, 0.0)
-    assert ram(4096, 32) == (0.0, 4.0)
-    assert ram(128, 400) == (4 * 67 * 4, 0.0)
-    # FINN-R: 2 ceil(log2 64) + ceil(64 / 32) ceil(9 / 2).
-    assert fifo(64, 9) == (12 + 2 * 5, 0.0)
-    assert fifo(8192, 64) == (26.0, 16.0)
+def test_a_memory_is_luts_or_blocks():
+    assert ram(1, 64) == Parts(0, 64)
+    assert ram(32, 6) == Parts(4, 6)
+    assert ram(4096, 32) == Parts(0, 0, 4.0)
+    # Two pointers of six bits and a level of seven; a deep queue has a flag as well, and no words in LUTs.
+    assert queue(64, 9) == Parts(4 * 3, 2 * 6 + 7)
+    assert queue(8192, 64) == Parts(0, 2 * 13 + 14 + 1, 16.0)
 
 
 WINDOW = {"kernel": (3, 3), "stride": (1, 1)}

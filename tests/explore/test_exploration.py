@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def test_a_finished_exploration_computes_nothing(tmp_path, rows):
 
 
 KILLED = """
+import multiprocessing
 import sys
 from pathlib import Path
 from hbnn_hw.explore import LocalRunner
@@ -73,17 +75,27 @@ from tests.explore.test_exploration import explored
 
 class Waiting:
     def run(self, networks, points):
-        for done, finished in enumerate(LocalRunner(1).run(networks, points)):
+        for done, finished in enumerate(LocalRunner(2).run(networks, points)):
             if done == 5:
-                print("five", flush=True)
+                print(*(child.pid for child in multiprocessing.active_children()), flush=True)
                 sys.stdin.read()
             yield finished
 
-explored(Path(sys.argv[1]), Waiting())
+if __name__ == "__main__":
+    explored(Path(sys.argv[1]), Waiting())
 """
 
 
-def test_a_killed_process_loses_no_finished_point(tmp_path, rows):
+def is_running(pid):
+    """A process that has ended and is not waited for by anybody, a zombie, is not running."""
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_killed_process_loses_no_finished_point_and_leaves_no_workers(tmp_path, rows):
     """SIGKILL leaves no time to tidy up: what was finished is in the file all the same."""
     path, rest = tmp_path / "r.sqlite", Recording()
     with subprocess.Popen(
@@ -94,8 +106,13 @@ def test_a_killed_process_loses_no_finished_point(tmp_path, rows):
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     ) as process:
-        assert process.stdout.readline() == "five\n"
+        workers = process.stdout.readline().split()
         process.kill()
+    assert len(workers) == 2
+    deadline = time.monotonic() + 60
+    while any(map(is_running, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_running, workers))
     assert explored(path, rest) == rows
     assert len(rest.asked) == len(rows) - 5
 
@@ -112,22 +129,37 @@ def test_processes_give_the_same_table(tmp_path, rows):
 
 
 def test_a_dask_cluster_gives_the_same_table(tmp_path, rows):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
     with distributed.LocalCluster(**options) as cluster:
-        assert explored(tmp_path / "r.sqlite", DaskRunner(cluster.scheduler_address)) == rows
+        runner = DaskRunner(cluster.scheduler_address)
+        runner.check()
+        assert explored(tmp_path / "r.sqlite", runner) == rows
 
 
-def test_no_scheduler_is_said_so(tmp_path, monkeypatch):
+def test_no_scheduler_is_said_so(monkeypatch):
     monkeypatch.setattr("hbnn_hw.explore.runners.CONNECT_SECONDS", 0.2)
     with pytest.raises(ToolFailedError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:1'"):
-        explored(tmp_path / "r.sqlite", DaskRunner("tcp://127.0.0.1:1"))
+        DaskRunner("tcp://127.0.0.1:1").check()
 
 
-def test_a_missing_package_is_said_so(tmp_path, monkeypatch):
+def test_a_missing_package_is_said_so(monkeypatch):
     monkeypatch.setattr("hbnn_hw.extras.find_spec", lambda name: None)
     with pytest.raises(ToolMissingError, match=r"hbnn-hw\[explore\]"):
-        explored(tmp_path / "r.sqlite", DaskRunner("tcp://127.0.0.1:1"))
+        DaskRunner("tcp://127.0.0.1:1").check()
+
+
+def test_workers_of_another_version_are_refused(monkeypatch):
+    import distributed
+
+    monkeypatch.setattr("hbnn_hw.explore.runners.package_version", lambda: "0.0.9")
+    options = {"n_workers": 1, "processes": False, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(**options) as cluster,
+        pytest.raises(ToolFailedError, match=r"must have hbnn-hw \S+, not 0\.0\.9"),
+    ):
+        DaskRunner(cluster.scheduler_address).check()
 
 
 def test_another_network_has_points_of_its_own(tmp_path):

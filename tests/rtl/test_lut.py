@@ -9,7 +9,8 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hbnn_hw.backends.rtl.lut import MODELS, Fabric, carry_chain, lut, lut_pair, truth_table, with_models
+from hbnn_hw.backends.rtl.lut import MODELS, Fabric, carry_chain, lut, lut_pair, with_models
+from hbnn_hw.backends.rtl.truth_tables import truth_table
 from hbnn_hw.target import XC7Z045, Target
 from hbnn_hw.templating import static_text
 from hbnn_hw.verify.proof import component_verilog, prove_equal

@@ -8,19 +8,10 @@ from amaranth.lib.wiring import In, Out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hbnn_hw.backends.rtl.agreements import COMPLEMENT, IDENTITY, MASKED_XNOR, XNOR, allowed_levels
 from hbnn_hw.backends.rtl.compressors import SCHEDULES, Addend, Schedule, compress, compress_by
 from hbnn_hw.backends.rtl.lut import Fabric
-from hbnn_hw.backends.rtl.popcount import (
-    COMPLEMENT,
-    IDENTITY,
-    MASKED_XNOR,
-    XNOR,
-    PopcountStyle,
-    allowed_levels,
-    count_bits,
-    popcount,
-    sum_of_products,
-)
+from hbnn_hw.backends.rtl.popcount import PopcountStyle, count_bits, popcount, sum_of_products
 from hbnn_hw.backends.rtl.xnor_popcount_pe import agreement_sum
 from hbnn_hw.verify.proof import component_verilog, prove_equal
 from tests.rtl.test_components import evaluate

@@ -61,7 +61,7 @@ class ControlRegisters(wiring.Component):  # type: ignore[misc]  # Amaranth ship
     answered one clock later. Registers that do not exist read 0, and writing them does nothing; every answer
     is OKAY, as a host that probes must not hang or trap. All outputs to the network are registers.
 
-    Throughput: an access in two clocks. Area: 65 LUTs, 116 flip-flops (Yosys, xc7).
+    Throughput: an access in two clocks. Area: 64 LUTs, 116 flip-flops (Yosys, xc7).
 
     Source: AMBA AXI and ACE Protocol Specification (IHI 0022), chapter B1.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
-from hbnn_hw.backends.rtl.lut import Fabric, carry_chain, lut_pair, truth_table
+from hbnn_hw.backends.rtl.lut import Fabric, carry_chain, lut_pair
+from hbnn_hw.backends.rtl.truth_tables import truth_table
 
 _SAME = truth_table(4, lambda a0, a1, b0, b1: (a0, a1) == (b0, b1))
 _ABOVE = truth_table(4, lambda a0, a1, b0, b1: a0 + 2 * a1 > b0 + 2 * b1)

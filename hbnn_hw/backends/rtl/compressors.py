@@ -30,7 +30,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.backends.rtl.lut import truth_table, widened_table
+from hbnn_hw.backends.rtl.truth_tables import truth_table, widened_table
 
 ZERO, ONE = -1, -2
 """Nets that are constant."""

@@ -9,9 +9,9 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hbnn_hw.backends.rtl.lanes import check_lanes
 from hbnn_hw.backends.rtl.loops import loop
 from hbnn_hw.backends.rtl.output_register import OutputRegister
-from hbnn_hw.errors import FoldingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +138,3 @@ def frame_axes(
         FrameAxis("column", left, shape[1], right),
         FrameAxis("row", top, shape[0], bottom),
     )
-
-
-def check_lanes(lanes: int, *counts: int) -> None:
-    """Raise FoldingError unless the lanes divide all counts of channels."""
-    if lanes < 1 or any(count % lanes for count in counts):
-        raise FoldingError(f"the lanes must divide {', '.join(map(str, counts))} channels, not be {lanes}")

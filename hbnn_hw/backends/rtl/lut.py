@@ -17,11 +17,12 @@ Source: Xilinx UG474 (slices, O5 and O6), UG953 (LUT6, LUT6_2, CARRY4).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum
 
 from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value
 
+from hbnn_hw.backends.rtl.truth_tables import widened_table
 from hbnn_hw.target import Target
 from hbnn_hw.templating import static_text
 
@@ -51,14 +52,6 @@ class Fabric(Enum):
         return cls.XC7 if target.device.part.startswith("xc7") else cls.GENERIC
 
 
-def truth_table(n_inputs: int, function: Callable[..., int]) -> int:
-    """Tabulate a function of bits: bit ``i`` holds its value where input ``k`` is bit ``k`` of ``i``."""
-    return sum(
-        (int(function(*((index >> at) & 1 for at in range(n_inputs)))) & 1) << index
-        for index in range(1 << n_inputs)
-    )
-
-
 def lut(m: Module, fabric: Fabric, table: int, inputs: Sequence[Value], name: str) -> Signal:
     """Add a table of 1 to 6 inputs, combinationally.
 
@@ -69,7 +62,7 @@ def lut(m: Module, fabric: Fabric, table: int, inputs: Sequence[Value], name: st
     fabric
         Whether it becomes an instance.
     table
-        Value for every input pattern; see :func:`truth_table`.
+        Value for every input pattern; see :func:`~hbnn_hw.backends.rtl.truth_tables.truth_table`.
     inputs
         Single bits, input 0 first.
     name
@@ -213,10 +206,3 @@ def with_models(verilog: str) -> str:
 
 def _look_up(table: int, inputs: Sequence[Value]) -> Value:
     return Const(table, 1 << len(inputs)).bit_select(Cat(*inputs), 1)
-
-
-def widened_table(table: int, n_inputs: int, n_wanted: int) -> int:
-    """Repeat a table for further inputs that do not matter."""
-    for at in range(n_inputs, n_wanted):
-        table |= table << (1 << at)
-    return table

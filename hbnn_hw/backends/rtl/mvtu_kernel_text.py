@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hbnn_hw.backends.rtl.lut import Fabric, widened_table
+from hbnn_hw.backends.rtl.lut import Fabric
+from hbnn_hw.backends.rtl.truth_tables import widened_table
 from hbnn_hw.backends.rtl.unrolled.netlist import DUAL_INPUTS, ZERO, CarryChain, Lut, Netlist
 from hbnn_hw.backends.rtl.unrolled.stages import Stages, cut
 from hbnn_hw.templating import render

@@ -10,8 +10,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hbnn_hw.backends.rtl.frame import check_lanes
 from hbnn_hw.backends.rtl.lane_values import check_numbers
+from hbnn_hw.backends.rtl.lanes import check_lanes
 from hbnn_hw.backends.rtl.loops import Loop, loop
 from hbnn_hw.backends.rtl.output_register import OutputRegister
 from hbnn_hw.backends.rtl.reduction import Reduction

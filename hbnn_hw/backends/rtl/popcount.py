@@ -8,14 +8,9 @@ from functools import reduce
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
+from hbnn_hw.backends.rtl.agreements import IDENTITY, MASKED_XNOR, XNOR, allowed_levels
 from hbnn_hw.backends.rtl.compressors import ONE, ZERO, Addend, Cell, Plan, Table, TablePair, compress
 from hbnn_hw.backends.rtl.lut import Fabric, carry_chain, lut, lut6_2
-
-IDENTITY, COMPLEMENT, XNOR = 0b10, 0b01, 0b1001
-"""Tables of an addend: a bit, its complement, the agreement of two bits."""
-
-MASKED_XNOR = 0b10010000
-"""Agreement of the first two bits where the third is 1."""
 
 
 class PopcountStyle(Enum):
@@ -36,16 +31,6 @@ class PopcountStyle(Enum):
 def count_bits(n: int) -> int:
     """Width that holds a count of ``n`` bits, at least 1."""
     return max(1, n.bit_length())
-
-
-def allowed_levels(addends: Sequence[Addend]) -> int:
-    """Logic levels that compressors may take, fewer than an adder tree over the same addends.
-
-    Synthesis (Yosys 0.70, 7-series) maps trees over 64, 256 and 1024 agreements to 7, 12 and 13 levels on the
-    slowest path, and 10, 15 and 18 on the deepest one. More levels than are allowed here would save a tenth
-    of the area at most.
-    """
-    return (len(addends) - 1).bit_length() + 3
 
 
 def _tree(bits: list[Value]) -> Value:

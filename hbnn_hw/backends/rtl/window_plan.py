@@ -8,7 +8,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.backends.rtl.frame import check_lanes
+from hbnn_hw.backends.rtl.lanes import check_lanes
 from hbnn_hw.ops import SlidingWindow
 from hbnn_hw.types import TensorType
 

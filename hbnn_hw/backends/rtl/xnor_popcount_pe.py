@@ -10,15 +10,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hbnn_hw.backends.rtl.compressors import Addend
+from hbnn_hw.backends.rtl.agreements import agreement_addends
 from hbnn_hw.backends.rtl.lut import Fabric
-from hbnn_hw.backends.rtl.popcount import (
-    MASKED_XNOR,
-    XNOR,
-    PopcountStyle,
-    popcount,
-    sum_of_products,
-)
+from hbnn_hw.backends.rtl.popcount import PopcountStyle, popcount, sum_of_products
 from hbnn_hw.backends.rtl.rom import register
 
 
@@ -76,22 +70,8 @@ def agreement_sum(
     Signal
         The sum.
     """
-    simd, n_planes = len(weights), len(scales)
     inputs = Cat(weights, lanes) if mask is None else Cat(weights, lanes, mask)
-
-    def product(lane: int, plane: int, place: int) -> Addend:
-        pair = (lane, simd + lane * n_planes + plane)
-        if mask is None:
-            return Addend(nets=pair, table=XNOR, place=place)
-        return Addend(nets=(*pair, simd + len(lanes) + lane), table=MASKED_XNOR, place=place)
-
-    addends = [
-        product(lane, plane, place)
-        for plane, scale in enumerate(scales)
-        for place in range(scale.bit_length())
-        if scale >> place & 1
-        for lane in range(simd)
-    ]
+    addends = agreement_addends(len(weights), scales, mask is not None)
     return sum_of_products(m, inputs, addends, "agreement_sum", PopcountStyle.COMPRESSED, fabric)
 
 

@@ -15,8 +15,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
-from hbnn_hw.backends.rtl.lut import Fabric, lut, lut_pair, truth_table
+from hbnn_hw.backends.rtl.lut import Fabric, lut, lut_pair
 from hbnn_hw.backends.rtl.parities import ParityPlan, plan_parities
+from hbnn_hw.backends.rtl.truth_tables import truth_table
 from hbnn_hw.errors import RangeError, ShapeError
 from hbnn_hw.planes import Bits
 from hbnn_hw.xor_encoding import decode

@@ -1,10 +1,11 @@
 """LUT, flip-flop, block RAM and DSP cost of every hardware operator, one file per kind of operator.
 
-A block's area is ``sum_i constant_i * quantity_i``: the quantities follow from the graph (the operator's
-file says which and why). The constants of matrix units, converters and edges were fitted on Yosys syntheses
-of the toolkit's own RTL (``benchmarks/calibrate_area.py``) and lie in ``data/area.json`` with the error
-measured on designs that the fit has not seen. All other operators are counted from first principles
-(:mod:`hbnn_hw.estimate.area.structure`), which no synthesis has confirmed.
+Flip-flops, block RAM and DSP slices are counted one by one from the registers, memories and products that
+the RTL back end builds. So is most of the LUTs (the term "exact"): what the back end's planners decide and
+what it instantiates. The rest, mostly control, is ``sum_i constant_i * quantity_i``: the quantities follow
+from the graph (the operator's file says which and why), the constants were fitted on Yosys syntheses of the
+toolkit's own RTL (``benchmarks/calibrate_area.py``) and lie in ``data/area.json`` with the error measured on
+designs that the fit has not seen.
 """
 
 from __future__ import annotations
@@ -23,10 +24,9 @@ from hbnn_hw.estimate.area import (
     width_converter,
 )
 from hbnn_hw.estimate.area.constants import Constants, ErrorBand, load_constants
-from hbnn_hw.estimate.area.features import Area, Block, Features
+from hbnn_hw.estimate.area.features import ASSUMED_ERROR_PCT, Area, Block, Features
 from hbnn_hw.estimate.area.fifo import fifo_features
 from hbnn_hw.estimate.area.join import add_features, concat_features, decode_features, fork_features
-from hbnn_hw.estimate.area.structure import ASSUMED_ERROR_PCT
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import (
     Add,

@@ -39,8 +39,6 @@ class Constants:
     ----------
     luts, lut_sites
         Per block, LUT cells or LUT6 sites per unit of each named quantity.
-    flip_flops
-        Per block, flip-flops in synthesis per flip-flop counted from register widths.
     errors
         Error band by quantity: ``luts``, ``lut_sites``, ``flip_flops``.
     source
@@ -49,7 +47,6 @@ class Constants:
 
     luts: Mapping[Block, Mapping[str, float]]
     lut_sites: Mapping[Block, Mapping[str, float]]
-    flip_flops: Mapping[Block, float]
     errors: Mapping[str, ErrorBand]
     source: str
 
@@ -61,7 +58,7 @@ class Constants:
         return Area(
             luts=_weighted(self.luts.get(features.block, {}), features.luts),
             lut_sites=_weighted(self.lut_sites.get(features.block, {}), features.luts),
-            flip_flops=self.flip_flops.get(features.block, 1.0) * features.flip_flops,
+            flip_flops=features.flip_flops,
             bram36=features.bram36,
             dsps=features.dsps,
         )
@@ -79,7 +76,6 @@ class Constants:
             "source": self.source,
             "luts": plain(self.luts),
             "lut_sites": plain(self.lut_sites),
-            "flip_flops": {block.value: round(value, 4) for block, value in self.flip_flops.items()},
             "errors": {
                 name: {"median_pct": band.median_pct, "p90_pct": band.p90_pct, "n": band.n}
                 for name, band in self.errors.items()
@@ -96,7 +92,6 @@ def parse_constants(document: Mapping[str, Any]) -> Constants:
     return Constants(
         luts={Block(name): terms for name, terms in document["luts"].items()},
         lut_sites={Block(name): terms for name, terms in document["lut_sites"].items()},
-        flip_flops={Block(name): value for name, value in document["flip_flops"].items()},
         errors={name: ErrorBand(**band) for name, band in document["errors"].items()},
         source=document["source"],
     )

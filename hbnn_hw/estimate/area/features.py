@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+ASSUMED_ERROR_PCT = 50.0
+"""How far off the area of a block is taken to be that no synthesis stands behind [%]: an assumption."""
+
 
 class Block(Enum):
     """Kinds of blocks that have constants of their own."""
@@ -15,8 +18,20 @@ class Block(Enum):
     WIDTH_CONVERTER = "width_converter"
     ENCODE_BIT_PLANES = "encode_bit_planes"
     EDGES = "edges"
+    SLIDING_WINDOW = "sliding_window"
+    PAD = "pad"
+    POOL = "pool"
+    WINDOW_POOL = "window_pool"
+    THRESHOLD = "threshold"
+    RESCALE = "rescale"
+    ARG_MAX = "arg_max"
+    DECODE = "decode"
+    ADD = "add"
+    CONCAT = "concat"
+    FORK = "fork"
+    QUEUE = "queue"
     FIRST_PRINCIPLES = "first_principles"
-    """Quantities that are LUTs already: counted from the structure, not calibrated on synthesis."""
+    """Quantities that are LUTs already, without a synthesis behind them; no block of the RTL is such."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,15 @@ from hbnn_hw.planes import Bits
 BRAM18_DEPTHS = {1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}
 """Words of one 18-kbit block RAM by word width [bit]. Source: Xilinx UG473, table 1-4."""
 
-LUT_WORDS = 64
+TABLE_WORDS = 64
 """Words of one column that a LUT holds."""
 
-RAM32M_BITS = 6
-"""Bits per word, of 32 words, in one RAM32M (four LUT6 sites) with a write and a read port (UG474)."""
+RAM32M_WORDS, RAM32M_BITS = 32, 6
+RAM64M_WORDS, RAM64M_BITS = 64, 3
+"""Words, and bits of a word, of the distributed RAMs with a write and a read port (UG474)."""
+
+RAM_SITES = 4
+"""LUT6 sites of either."""
 
 BLOCK_BITS = 16 * 513
 """Table bits per 18-kbit block above which synthesis chooses block RAM: Yosys prices a block at 513 and a
@@ -38,64 +42,41 @@ def rom_bram36(depth: int, width: int) -> float:
     return bram18_blocks(depth, width) / 2
 
 
-def distinct_columns(table: Bits, up_to_complement: bool = False) -> int:
-    """Count the different bit columns of a table (words, width) that are not constant.
-
-    Synthesis keeps one of equal columns; an inverted column takes no second LUT, but a second register.
-    """
-    columns = table ^ table[0] if up_to_complement else table
-    varying = columns[:, (table != table[0]).any(axis=0)]
+def distinct_columns(table: Bits) -> int:
+    """Count the different columns of a table (words, width) that are not constant: synthesis keeps one."""
+    varying = table[:, (table != table[0]).any(axis=0)]
     return int(np.unique(varying, axis=1).shape[1])
 
 
-def rom_luts(table: Bits) -> float:
-    """LUT6 of a table (words, width) that is kept in logic.
+def column_luts(depth: int) -> float:
+    """LUT6 of one column of a table of ``depth`` words in logic.
 
-    A column of up to 64 words is one LUT; of up to two words it is a constant or the address itself. Beyond,
-    it is one LUT per 64 words (a power of two of them up to four, joined by MUXF7 and MUXF8 at no cost), and
+    It is one LUT per 64 words (a power of two of them up to four, joined by MUXF7 and MUXF8 at no cost), and
     multiplexers for more.
     """
-    each = column_luts(len(table))
-    return distinct_columns(table, up_to_complement=True) * each if each else 0.0
-
-
-def column_luts(depth: int) -> float:
-    """LUT6 of one column of a table of ``depth`` words in logic, see :func:`rom_luts`."""
-    if depth <= 2:
-        return 0.0
-    parts = -(-depth // LUT_WORDS)
+    parts = -(-depth // TABLE_WORDS)
     return float(1 << (parts - 1).bit_length()) if parts <= 4 else parts * (1 + MUX_OVERHEAD)
 
 
-def distributed_ram_luts(depth: int, width: int) -> int:
+def ram_luts(depth: int, width: int) -> int:
     """LUT6 sites of a RAM of ``depth`` words of ``width`` bits with one write and one read port."""
     if depth < 2:
         return 0
-    return 4 * -(-width // RAM32M_BITS) * -(-depth // 32)
+    if depth <= RAM32M_WORDS:
+        return RAM_SITES * -(-width // RAM32M_BITS)
+    banks = -(-depth // RAM64M_WORDS)
+    # Several banks need a write enable each, and a choice of four banks a LUT.
+    joined = banks + width * -(-banks // 4) if banks > 1 else 0
+    return RAM_SITES * banks * -(-width // RAM64M_BITS) + joined
 
 
-LUTRAM_DEPTH, LUTRAM_BITS = 128, 4608
-"""Deepest and largest RAM [words, bit] of an operator without weights that goes to LUTs, as the HLS back end
-has it (:mod:`hbnn_hw.backends.hls.windows`)."""
-
-LUTS_PER_BRAM18 = 200
-"""LUTs that are as scarce as one 18-kbit block: 218,600 to 1,090 on the XC7Z045 (its utilization report)."""
+RAM_CELL_PRICE, BLOCK_PRICE = 8, 129
+"""Prices by which Yosys chooses between cells of distributed RAM, as far as they are filled, and 18-kbit
+blocks: those of its library files ``lutrams_xc5v.txt`` and ``brams_xc4v.txt``. A multiplexer's LUT is 1."""
 
 
-def ram(depth: int, width: int) -> tuple[float, float]:
-    """Return (LUT, BRAM36) of a RAM with a write and a read port, where the HLS back end puts it."""
-    if depth <= LUTRAM_DEPTH or depth * width <= LUTRAM_BITS:
-        return float(distributed_ram_luts(depth, width)), 0.0
-    return 0.0, bram18_blocks(depth, width) / 2
-
-
-def fifo(depth: int, width: int) -> tuple[float, float]:
-    """Return (LUT, BRAM36) of a FIFO: shift registers of 32 words, or blocks where those are scarcer.
-
-    Source: FINN-R's cost of a FIFO, ``2 ceil(log2 depth) + ceil(depth / 32) ceil(width / 2)`` LUTs.
-    """
-    control = 2 * (depth - 1).bit_length()
-    in_luts, blocks = -(-depth // 32) * -(-width // 2), bram18_blocks(depth, width)
-    if in_luts <= LUTS_PER_BRAM18 * blocks:
-        return float(control + in_luts), 0.0
-    return float(control), blocks / 2
+def ram_is_block(depth: int, width: int) -> bool:
+    """Tell whether a RAM with synchronous read goes into block RAM."""
+    banks, bits = (1, RAM32M_BITS) if depth <= RAM32M_WORDS else (-(-depth // RAM64M_WORDS), RAM64M_BITS)
+    chosen = width * (banks - 1)
+    return RAM_CELL_PRICE * banks * width / bits + chosen > BLOCK_PRICE * bram18_blocks(depth, width)

@@ -1,7 +1,7 @@
 """Area of the matrix-vector-threshold unit, folded and unrolled.
 
-Symbols: PE rows and SIMD columns at once, Q input planes, P weight planes, S schedule steps, B bits of
-the agreement accumulator, T thresholds per row, O bits of an output element, G groups worked on at once.
+Symbols: PE rows and SIMD columns at once, P weight planes, B bits of the agreement accumulator, T thresholds
+per row, O bits of an output element.
 
 Windows and places do not matter: a unit is the same for a vector and for each place of an image. Integers are
 counted as their bits, planes in a frame of nothing as planes with one more bit a word.
@@ -10,21 +10,27 @@ counted as their bits, planes in a frame of nothing as planes with one more bit 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hbnn_hw.estimate.area import planned
 from hbnn_hw.estimate.area.features import Block, Features, count_bits
-from hbnn_hw.estimate.area.memory import distributed_ram_luts
+from hbnn_hw.estimate.area.parts import Parts, counter_bits, queue, ram, skid_buffer, total
 from hbnn_hw.estimate.area.tables import Table, contents, decision_width
-from hbnn_hw.folding import Folding, spread
+from hbnn_hw.folding import LUT_ROM_DEPTH, Folding, spread
 from hbnn_hw.ops import Mvtu
 from hbnn_hw.types import Bordered, TensorType
+from hbnn_hw.xor_encoding import XorEncoding
+from hbnn_hw.xor_wiring import XorWiring, inverted_rows, xor_wirings
 
-FLAG_REGISTERS = 14
-"""Pipeline flags: valid and first for three clocks, last for five, and the handshake's."""
+FLAG_REGISTERS = 11
+"""Pipeline flags: valid and first for three clocks, last for five."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+# Without slots, for the cached properties.
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Unit:
     """What of a unit's area does not depend on its folding.
 
@@ -32,22 +38,22 @@ class Unit:
     ----------
     op
         The unit, folded or not.
-    input_planes
-        Q.
+    source
+        Type of its input.
+    scales
+        Factor of each input plane.
     mark_bits
         1 where a beat tells whether it lies in a frame of nothing, else 0.
     accumulator_bits, output_bits
         B, O.
-    masked
-        Whether entries lack planes, so that masks are stored.
     """
 
     op: Mvtu
-    input_planes: int
+    source: TensorType
+    scales: tuple[int, ...]
     mark_bits: int
     accumulator_bits: int
     output_bits: int
-    masked: bool
 
     @classmethod
     def of(cls, op: Mvtu, source: TensorType) -> Unit:
@@ -55,18 +61,44 @@ class Unit:
         accumulation = op.accumulation(source)
         return cls(
             op=op,
-            input_planes=len(accumulation.scales),
+            source=source,
+            scales=accumulation.scales,
             mark_bits=1 if isinstance(source.element, Bordered) else 0,
             accumulator_bits=accumulation.bits,
             output_bits=op.infer(source).element.bits,
-            masked=not op.weights.is_homogeneous,
         )
 
     @property
-    def decision_bits(self) -> int:
-        """Bits that are compared or subtracted per row: T comparisons, or one subtraction."""
-        levels = self.op.thresholds.levels if self.op.thresholds else 1
-        return levels * (self.accumulator_bits + 1)
+    def input_planes(self) -> int:
+        """Input planes."""
+        return len(self.scales)
+
+    @property
+    def levels(self) -> int:
+        """T; 0 for raw output."""
+        return self.op.thresholds.levels if self.op.thresholds else 0
+
+    @cached_property
+    def masks(self) -> NDArray[np.bool_] | None:
+        """Masks, bool (planes, rows, columns); None where every entry has every plane."""
+        weights = self.op.weights
+        return None if weights.is_homogeneous else weights.unpacked_masks().astype(np.bool_)
+
+    def masks_of(self, folding: Folding) -> tuple[bool, bool]:
+        """Tell whether some word lacks some of its entries, and whether all rows of a step have one mask."""
+        if self.masks is None:
+            return False, True
+        planes, rows, columns = self.masks.shape
+        tiles = self.masks.reshape(
+            planes, rows // folding.pe, folding.pe, columns // folding.simd, folding.simd
+        )
+        masked = bool((tiles.any(axis=(2, 4)) != tiles.all(axis=(2, 4))).any())
+        return masked, bool((tiles == tiles[:, :, :1]).all())
+
+    def wiring_of(self, folding: Folding) -> XorWiring | None:
+        """Return how stored bits feed the lanes; None where the memory holds the weights themselves."""
+        encoding = self.op.weights.encoding
+        return None if encoding is None else next(xor_wirings(encoding, folding), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +108,7 @@ class Steps:
     Attributes
     ----------
     n_steps
-        Steps at one place, S.
+        Steps at one place.
     row_folds, column_folds, planes
         Extents of the three loops.
     vectors
@@ -103,37 +135,141 @@ class Steps:
         return self.n_steps == self.row_folds * self.column_folds * self.planes
 
     @property
+    def is_single(self) -> bool:
+        """Whether a row fold is one step, so that the flags of a step and of its end are the same."""
+        return self.column_folds * self.planes == 1
+
+    @property
     def is_buffered(self) -> bool:
         """Whether input words are read again after the stream has passed, and there is more than one."""
         return self.column_folds > 1 and self.n_steps > self.column_folds * self.vectors
 
     @property
+    def is_deep(self) -> bool:
+        """Whether weights lie in block RAM, with a register behind it."""
+        return self.n_steps > LUT_ROM_DEPTH
+
+    @property
     def control_bits(self) -> int:
-        """Bits of the counters: step and row fold; of a regular schedule also column, plane, row fold."""
-        counters = [self.n_steps, self.row_folds, self.row_folds]
-        if self.is_regular:
-            counters += [self.column_folds, self.planes]
-        return sum((counter - 1).bit_length() for counter in counters)
+        """Bits of the step control's counters."""
+        if not self.is_regular:
+            return counter_bits(self.n_steps)
+        return counter_bits(self.n_steps, self.column_folds, self.planes, self.row_folds // self.vectors)
 
-
-def fifo_counter_bits(words: int) -> int:
-    """Bits of a FIFO's two pointers and fill level."""
-    return 2 * (words - 1).bit_length() + words.bit_length() if words else 0
+    @property
+    def row_fold_bits(self) -> int:
+        """Bits of the counter that reads the row folds' constants."""
+        return counter_bits(self.row_folds)
 
 
 def table_shapes(unit: Unit, folding: Folding, steps: Steps) -> dict[str, Table]:
-    """Return the shapes of all tables: "weights", "decisions", "masks" and "control" where there are such."""
-    lanes = folding.pe * folding.simd
+    """Return the shapes of all tables, by name; those of weights, decisions and so on as far as there are."""
+    lanes, wiring = folding.pe * folding.simd, unit.wiring_of(folding)
+    encoding = unit.op.weights.encoding
+    masked, shared = unit.masks_of(folding)
     found = {
-        "weights": Table(steps.n_steps, lanes),
-        "decisions": Table(steps.row_folds, folding.pe * decision_width(unit.op, unit.accumulator_bits)),
+        "decisions": Table(
+            steps.row_folds, folding.pe * decision_width(unit.op, unit.accumulator_bits, unit.output_bits)
+        )
     }
-    if unit.masked:
-        found["masks"] = Table(steps.n_steps, lanes)
+    if wiring is None or encoding is None:
+        found["weights"] = Table(steps.n_steps, lanes, is_forced=steps.is_deep)
+    else:
+        stored = folding.pe // wiring.group_pes * _tapped(encoding, wiring)
+        found["stored"] = Table(steps.n_steps, stored, is_forced=steps.is_deep)
+        if inverted_rows(encoding, folding) is not None:
+            found["turned"] = Table(steps.n_steps, folding.pe, is_forced=steps.is_deep)
+    if masked:
+        found["masks"] = Table(steps.n_steps, folding.simd if shared else lanes, is_forced=steps.is_deep)
+        if unit.mark_bits:
+            counts = folding.pe * count_bits(folding.simd)
+            found["populations"] = Table(steps.n_steps, counts, is_forced=steps.is_deep)
     if not steps.is_regular:
-        counters = (steps.column_folds - 1).bit_length() + (steps.planes - 1).bit_length()
-        found["control"] = Table(steps.n_steps, counters + 3)
+        found["control"] = Table(steps.n_steps, counter_bits(steps.column_folds, steps.planes) + 3)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """Widths of a processing element.
+
+    Attributes
+    ----------
+    count, product
+        Bits of a step's sum of agreements, and of what it contributes to the accumulator.
+    sum
+        Bits of the accumulator that change.
+    factor_bits
+        Bits of the largest coefficient of a weight plane.
+    """
+
+    count: int
+    product: int
+    sum: int
+    factor_bits: int
+
+    @classmethod
+    def of(cls, unit: Unit, folding: Folding) -> _Element:
+        count = count_bits(folding.simd * sum(unit.scales))
+        term = count + unit.mark_bits
+        factor_bits = max(unit.op.weights.coefficients).bit_length()
+        # Each addition of the written-out product makes room for a carry.
+        width = term
+        for bit in range(1, factor_bits):
+            width = max(width, term + bit) + 1
+        # In a frame agreements are doubled; the lowest bit stays 0 if the entries of a whole word are even.
+        entries = folding.simd * sum(unit.scales)
+        still = int(unit.mark_bits and not unit.masks_of(folding)[0] and not entries % 2)
+        bits = unit.accumulator_bits
+        return cls(count, min(width, bits) - still, bits - still, factor_bits)
+
+
+def _tapped(encoding: XorEncoding, wiring: XorWiring) -> int:
+    """Count the stored bits of a group that some lane is decoded from."""
+    tapped: NDArray[np.bool_] = np.asarray(encoding.matrices.any(axis=0))
+    taps = tapped[wiring.output]
+    lanes = zip(wiring.slot.tolist(), taps, strict=True)
+    return len({(slot, tap) for slot, row in lanes for tap in np.flatnonzero(row).tolist()})
+
+
+def _decoder(unit: Unit, folding: Folding) -> float:
+    """LUTs of the XOR decoders, of what chooses between those of several planes, and of turned rows."""
+    encoding, wiring = unit.op.weights.encoding, unit.wiring_of(folding)
+    if encoding is None or wiring is None:
+        return 0.0
+    matrices = encoding.matrices
+    used = matrices if (matrices != matrices[:1]).any() else matrices[:1]
+    slices = folding.pe // wiring.group_pes * wiring.n_slots
+    chosen = len(used) > 1 or inverted_rows(encoding, folding) is not None
+    lanes = folding.pe * folding.simd if chosen else 0
+    return slices * sum(map(planned.decoder_luts, used)) + lanes
+
+
+def _registers(unit: Unit, folding: Folding, steps: Steps, word: int, element: _Element) -> int:
+    """Flip-flops outside memories and buffers."""
+    masked, shared = unit.masks_of(folding)
+    encoding = unit.op.weights.encoding
+    plane_bits, extra = counter_bits(steps.planes), int(steps.is_deep)
+    lanes = folding.pe * folding.simd
+    behind = lanes
+    if masked:
+        behind += folding.simd if shared else lanes
+        behind += folding.pe * count_bits(folding.simd) * unit.mark_bits
+    has_planes = encoding is not None and bool((encoding.matrices != encoding.matrices[:1]).any())
+    return (
+        word
+        + (1 if steps.is_buffered else 0)
+        + extra * (word + 3 + plane_bits + behind)
+        + FLAG_REGISTERS
+        - (3 if steps.is_single else 0)
+        + 2 * plane_bits
+        + (plane_bits if has_planes else 0)
+        + unit.mark_bits * (1 + (counter_bits(steps.n_steps) if masked else 0))
+        + folding.pe * (element.count + element.product + element.sum + unit.output_bits)
+        + steps.control_bits
+        + (0 if steps.is_regular else 1)
+        + steps.row_fold_bits
+    )
 
 
 def folded(unit: Unit, folding: Folding, steps: Steps, tables: list[Table], fifo_words: int) -> Features:
@@ -142,54 +278,51 @@ def folded(unit: Unit, folding: Folding, steps: Steps, tables: list[Table], fifo
     =============== ===================================== =============================================
     term            quantity                              why
     =============== ===================================== =============================================
-    count           PE·SIMD·Q, homogeneous weights        XNOR and one adder input per lane
-    count_masked    PE·SIMD·Q, with a mask                one more AND per lane
-    accumulate      PE·B                                  one adder bit each
-    weigh           PE·((Q - 1)·(count bits + Q) + B')    sum of input planes; choice of coefficient,
-                                                          B' = B for P > 1, else 0
-    table           LUTs of the tables kept in logic      :func:`~hbnn_hw.estimate.area.memory.rom_luts`
-    decide          PE·decision bits, several row folds   carry chain against a table's word
-    decide_constant PE·decision bits, one row fold        comparison with a constant
-    memory          LUT6 sites of distributed RAM         input buffer and FIFO, exact
-    fifo            bits of the FIFO's counters           measured at about a LUT each; not fitted
-    select          SIMD·G·Q where there is a buffer      stream or buffer
-    output          PE·O                                  skid buffer's multiplexer
+    exact           planned sums, comparisons, decoders;  instantiated; distributed RAM; one LUT a bit of
+                    tables; RAM; accumulators;            an adder or a two-way choice
+                    stream or buffer; skid buffer
+    weigh           PE·product bits, P > 1                choice of the coefficient
+    frame           PE·product bits, in a frame           choice between agreements and halves
+    compare         PE·T·B, one row fold                  comparison with a constant
+    offset          PE·O, raw output                      subtraction
+    queue           bits of the queue's counters
     control         bits of the counters                  step control
+    table_control   bits of the step counter, irregular   step control with a table
     unit            1                                     handshake
     =============== ===================================== =============================================
     """
-    planes, bits, counted = unit.input_planes, unit.accumulator_bits, count_bits(folding.simd)
+    pe, bits, out_bits = folding.pe, unit.accumulator_bits, unit.output_bits
     groups_at_once = spread(folding, unit.op.weights.rows, unit.op.groups)
-    word = folding.simd * groups_at_once * planes + unit.mark_bits
-    lanes, decided = folding.pe * folding.simd * planes, folding.pe * unit.decision_bits
-    costs = [table.cost() for table in tables]
-    buffer_luts = distributed_ram_luts(steps.column_folds, word) if steps.is_buffered else 0
-    choice = bits if steps.planes > 1 else 0
+    word = folding.simd * groups_at_once * unit.input_planes + unit.mark_bits
+    element, (masked, _) = _Element.of(unit, folding), unit.masks_of(folding)
+    sums = planned.agreement_luts(folding.simd, unit.scales, masked)
+    by_table = unit.levels if steps.row_folds > 1 else 0
+    compared = by_table * -(-(bits + 1) // 2) + planned.count_luts(unit.levels)
+    parts = [
+        *(table.cost() for table in tables),
+        skid_buffer(pe * out_bits),
+        Parts(pe * (sums + bits + compared) + _decoder(unit, folding)),
+        Parts(0, _registers(unit, folding, steps, word, element)),
+    ]
+    if steps.is_buffered:
+        parts += [ram(steps.column_folds, word), Parts(word)]
+    if fifo_words:
+        parts.append(queue(fifo_words, word))
+    known = total(parts)
     luts = {
-        "count": 0 if unit.masked else lanes,
-        "count_masked": lanes if unit.masked else 0,
-        "accumulate": folding.pe * bits,
-        "weigh": folding.pe * ((planes - 1) * (counted + planes) + choice),
-        "table": sum(cost[0] for cost in costs),
-        "decide": decided if steps.row_folds > 1 else 0,
-        "decide_constant": 0 if steps.row_folds > 1 else decided,
-        "memory": buffer_luts + distributed_ram_luts(fifo_words, word),
-        "fifo": fifo_counter_bits(fifo_words),
-        "select": word if steps.is_buffered else 0,
-        "output": folding.pe * unit.output_bits,
-        "control": steps.control_bits,
+        "exact": known.luts,
+        "weigh": pe * element.product if element.factor_bits > 1 else 0,
+        "frame": pe * element.product if unit.mark_bits else 0,
+        "compare": pe * unit.levels * bits if steps.row_folds == 1 else 0,
+        "offset": 0 if unit.levels else pe * out_bits,
+        "queue": fifo_words and counter_bits(fifo_words, fifo_words, fifo_words),
+        "control": steps.control_bits if steps.is_regular else 0,
+        "table_control": 0 if steps.is_regular else steps.control_bits,
         "unit": 1,
     }
-    registers = (
-        word * (2 if steps.is_buffered else 1)
-        + sum(cost[1] for cost in costs)
-        + folding.pe * (planes * counted + 2 * bits + 2 * unit.output_bits)
-        + steps.control_bits
-        + fifo_counter_bits(fifo_words)
-        + FLAG_REGISTERS
+    return Features(
+        Block.FOLDED_MVTU, {name: float(n) for name, n in luts.items()}, known.flip_flops, known.bram36
     )
-    bram36 = sum(cost[2] for cost in costs)
-    return Features(Block.FOLDED_MVTU, {name: float(n) for name, n in luts.items()}, float(registers), bram36)
 
 
 def unrolled(unit: Unit) -> Features:
@@ -198,28 +331,20 @@ def unrolled(unit: Unit) -> Features:
     =============== ===================================== =============================================
     term            quantity                              why
     =============== ===================================== =============================================
-    count           entries present in the map, times Q   one adder input each; absent ones vanish
-    count_deep      Σ n·log2 n over popcounts of n        wider sums deeper in a popcount's tree
-    weigh           B per plane pair of a row beyond one  sum of weighted plane counts
-    decide          rows·decision bits                    comparison with a constant
-    output          rows·O                                skid buffer's multiplexer
+    exact           LUTs of the planned kernel, a skid    :mod:`~hbnn_hw.estimate.area.planned`
+                    buffer's multiplexers
     unit            1                                     handshake
     =============== ===================================== =============================================
     """
-    planes, bits, out_bits = unit.input_planes, unit.accumulator_bits, unit.output_bits
-    weights = unit.op.weights
-    rows, populations = weights.rows, weights.plane_populations()
-    pairs = int((populations > 0).sum()) * planes
-    luts = {
-        "count": float(populations.sum()) * planes,
-        "count_deep": float((populations * np.log2(np.maximum(populations, 1))).sum()) * planes,
-        "weigh": float(max(0, pairs - rows) * bits),
-        "decide": float(rows * unit.decision_bits),
-        "output": float(rows * out_bits),
-        "unit": 1.0,
-    }
-    registers = weights.columns * planes + rows * (bits + 2 * out_bits) + 4
-    return Features(Block.UNROLLED_MVTU, luts, float(registers))
+    kernel = planned.kernel(unit.op, unit.source)
+    known = skid_buffer(round(kernel.outputs)) + Parts(
+        kernel.luts, kernel.inputs + kernel.registers + kernel.outputs + UNROLLED_FLAGS
+    )
+    return Features(Block.UNROLLED_MVTU, {"exact": known.luts, "unit": 1.0}, known.flip_flops)
+
+
+UNROLLED_FLAGS = 3
+"""Valid bits of an unrolled unit's stages."""
 
 
 def features(op: Mvtu, source: TensorType, fifo_words: int) -> Features:
@@ -230,7 +355,7 @@ def features(op: Mvtu, source: TensorType, fifo_words: int) -> Features:
     schedule = op.schedule()
     steps, made = Steps.of(op, folding, schedule.n_steps), contents(op, source, schedule)
     shapes = table_shapes(unit, folding, steps)
-    tables = [Table(shape.depth, shape.width, made[name]) for name, shape in shapes.items()]
+    tables = [table.with_content(made.get(name)) for name, table in shapes.items()]
     return folded(unit, folding, steps, tables, fifo_words)
 
 

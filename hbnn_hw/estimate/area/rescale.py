@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hbnn_hw.estimate.area.features import Features
-from hbnn_hw.estimate.area.structure import comparison_luts, counter_bits, structure
-from hbnn_hw.estimate.area.tables import Table
+from hbnn_hw.estimate.area.features import Block, Features
+from hbnn_hw.estimate.area.join import decoders
+from hbnn_hw.estimate.area.parts import Parts, block_features, counter_bits, pipeline, rom
 from hbnn_hw.ops import Rescale
 from hbnn_hw.ops.base import range_of
-from hbnn_hw.streams import beat_bits
+from hbnn_hw.timing import RESCALE_DEPTH
 from hbnn_hw.types import Integers, TensorType
 
 DSP_WIDE, DSP_NARROW = 25, 18
@@ -33,23 +33,31 @@ def signed_bits(values: NDArray[np.int64]) -> int:
 
 
 def features(op: Rescale, source: TensorType) -> Features:
-    """Quantities of a unit that rescales ``lanes`` channels a clock."""
+    """Quantities of a unit that rescales ``lanes`` channels a clock.
+
+    ``constant`` is the bits of results whose factors are constants, ``piece`` those of comparisons and
+    choices of a piece, ``place`` those of the table's address.
+    """
     pieces, channels = op.multipliers.shape
-    reached = range_of(source)
-    bits = reached.bits if reached.signed else reached.bits + 1
+    bits, result_bits = range_of(source).bits, op.infer(source).element.bits
     factor_bits, offset_bits = signed_bits(op.multipliers), signed_bits(op.offsets)
-    folds, sum_bits = channels // op.lanes, bits + factor_bits
-    entry = pieces * (factor_bits + offset_bits) + (pieces - 1) * bits
-    in_luts, registers, blocks = Table(folds, op.lanes * entry).cost()
-    luts = {
-        "add": float(op.lanes * sum_bits),
-        "piece": op.lanes * (pieces - 1) * (comparison_luts(bits) + factor_bits + offset_bits),
+    folds = channels // op.lanes
+    place = counter_bits(folds)
+    parts = [
+        decoders(op.lanes, source),
+        pipeline(op.lanes * bits, op.lanes * result_bits, RESCALE_DEPTH),
+        Parts(0, place),
+    ]
+    if folds * pieces > 1:
+        stored = pieces * (factor_bits + offset_bits) + sum(map(signed_bits, op.knees))
+        table = rom(folds, op.lanes * stored)
+        # A DSP slice holds product and sum, and two registers of each operand: those of a table of factors.
+        absorbed = factor_bits * op.lanes if pieces == 1 else 0
+        parts += [table, Parts(0, op.lanes * (offset_bits + (bits if pieces > 1 else 0)) - absorbed)]
+    terms = {
+        "constant": op.lanes * result_bits if folds * pieces == 1 else 0,
+        "piece": op.lanes * (pieces - 1) * (bits + factor_bits + offset_bits),
+        "place": place,
     }
-    return structure(
-        luts,
-        word_bits=beat_bits(op.infer(source), op.lanes),
-        counters=counter_bits(folds),
-        flip_flops=float(registers + op.lanes * (bits + 2 * sum_bits)),
-        memories=[(in_luts, blocks)],
-        dsps=op.lanes * dsp_slices(bits, factor_bits),
-    )
+    dsps = op.lanes * dsp_slices(bits, factor_bits)
+    return block_features(Block.RESCALE, parts, terms, dsps)

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from hbnn_hw.estimate.area.features import Features
-from hbnn_hw.estimate.area.memory import ram
-from hbnn_hw.estimate.area.structure import counter_bits, structure
+from math import gcd
+
+from hbnn_hw.backends.rtl.window_plan import WindowPlan
+from hbnn_hw.estimate.area.features import Block, Features
+from hbnn_hw.estimate.area.parts import Parts, block_features, counter_bits, ram, skid_buffer
 from hbnn_hw.ops import SlidingWindow
 from hbnn_hw.streams import beat_bits
 from hbnn_hw.types import TensorType
 
+FLAGS = 3
+"""Filling, shows, valid."""
 
-def ring_words(op: SlidingWindow, source: TensorType) -> int:
-    """Beats that the ring holds: the rows that a place sees and those that the next ones need.
 
-    Source: FINN-R's sliding window unit, kernel + stride rows; no more than the kernel's are ever to come.
-    """
-    return (op.spans[0] + min(op.stride[0], op.spans[0])) * op.row_beats(source)
+def _excess_bits(plan: WindowPlan) -> int:
+    """Bits of the sum that spreads the new beats over the steps of a row of places."""
+    shared = gcd(plan.new, plan.steps)
+    new, steps = plan.new // shared, plan.steps // shared
+    return 0 if new == steps else max((steps - new - 1).bit_length(), (new - 1).bit_length()) + 1
 
 
 def features(op: SlidingWindow, source: TensorType) -> Features:
-    """Quantities of a window: the ring, seven nested counters, and read and write address of the ring.
+    """Quantities of a window: the ring, its two addresses, and the counters.
 
-    The counters run over places (rows, columns), blocks, kernel (rows, columns), beats of a block, and the
-    beats that are read; an address is a sum of two of them that wraps around.
+    ``counters`` is the bits of the nested loops and of the beats taken, ``address`` those of the addresses,
+    ``excess`` those of the sum that paces the input.
     """
-    words, width = ring_words(op, source), beat_bits(source, op.lanes)
-    rows, columns = op.sides(source)
-    blocks = source.shape[2] // op.block
-    counters = counter_bits(
-        rows, columns, blocks, *op.kernel, op.block // op.lanes, source.n_elements // op.lanes
-    )
-    address = words.bit_length()
-    return structure(
-        {"addresses": 4.0 * address},
-        word_bits=width,
-        counters=counters,
-        flip_flops=2.0 * address,
-        memories=[ram(words, width)],
-    )
+    plan, width = WindowPlan.of(op, source), beat_bits(source, op.lanes)
+    words = plan.ring_words()
+    counts_rows = plan.written < plan.steps or plan.skipped + plan.left > 0
+    loops = counter_bits(plan.place_rows, *(walk.size for walk in plan.walks))
+    counters = loops + counter_bits(max(plan.fill, plan.new if counts_rows else 0))
+    address, excess = counter_bits(words), _excess_bits(plan)
+    parts = [
+        skid_buffer(width),
+        ram(words, width),
+        Parts(0, counters + 2 * address + excess + FLAGS),
+    ]
+    terms = {"counters": counters, "address": address, "excess": excess}
+    return block_features(Block.SLIDING_WINDOW, parts, terms)

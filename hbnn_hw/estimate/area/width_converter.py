@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from hbnn_hw.estimate.area.features import Block, Features
+from hbnn_hw.estimate.area.parts import Parts, block_features, skid_buffer
 from hbnn_hw.ops import WidthConverter
-from hbnn_hw.types import TensorType
+from hbnn_hw.types import Bordered, TensorType
 
 
 def features(op: WidthConverter, source: TensorType) -> Features:
-    """Quantities of a converter: it registers the wider word, and cutting shifts it through multiplexers.
+    """Quantities of a converter.
 
-    ``shift`` counts bits that load and shift (cutting only); ``unit`` is the beat counter and handshake.
+    To collect parts takes registers for all but the last and for the word, a part counter and a flag. To cut
+    a word takes its register, a two-way choice for each bit that shifts, a part counter, two flags and a skid
+    buffer. ``counter`` is the counter's bits.
     """
-    bits = source.element.bits
     if op.lanes_from == op.lanes_to:
-        return Features(Block.WIDTH_CONVERTER, {"shift": 0.0, "unit": 0.0}, 0.0)
-    wide, narrow = max(op.lanes_from, op.lanes_to), min(op.lanes_from, op.lanes_to)
-    shifted = (wide - narrow) * bits if op.lanes_from > op.lanes_to else 0
-    counter = (wide // narrow - 1).bit_length()
-    return Features(
-        Block.WIDTH_CONVERTER, {"shift": float(shifted), "unit": 1.0}, float(wide * bits + counter + 1)
-    )
+        return Features(Block.WIDTH_CONVERTER, {}, 0.0)
+    mark = int(isinstance(source.element, Bordered))
+    width_in, width_out = op.lanes_from * source.element.bits, op.lanes_to * source.element.bits
+    if width_in < width_out:
+        counter = (width_out // width_in - 1).bit_length()
+        parts = [Parts(0, 2 * width_out - width_in + mark + counter + 1)]
+    else:
+        counter = (width_in // width_out - 2).bit_length()
+        parts = [
+            skid_buffer(width_out + mark),
+            Parts(width_in - width_out, width_in + mark + counter + 2),
+        ]
+    return block_features(Block.WIDTH_CONVERTER, parts, {"counter": counter, "cut": width_in > width_out})
