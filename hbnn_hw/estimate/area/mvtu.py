@@ -10,7 +10,7 @@ counted as their bits, planes in a frame of nothing as planes with one more bit 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,9 @@ from hbnn_hw.estimate.area.parts import Parts, counter_bits, queue, ram, skid_bu
 from hbnn_hw.estimate.area.tables import Table, contents, decision_width
 from hbnn_hw.folding import LUT_ROM_DEPTH, Folding, spread
 from hbnn_hw.ops import Mvtu
+from hbnn_hw.planes import unpack
 from hbnn_hw.types import Bordered, TensorType
+from hbnn_hw.weights import WeightPlanes
 from hbnn_hw.xor_encoding import XorEncoding
 from hbnn_hw.xor_wiring import XorWiring, inverted_rows, xor_wirings
 
@@ -29,8 +31,24 @@ FLAG_REGISTERS = 11
 """Pipeline flags: valid and first for three clocks, last for five."""
 
 
-# Without slots, for the cached properties.
-@dataclass(frozen=True, kw_only=True, eq=False)
+@lru_cache(maxsize=64)
+def _masks_of(weights: WeightPlanes, folding: Folding) -> tuple[bool, bool]:
+    if weights.is_homogeneous:
+        return False, True
+    planes, rows, columns = len(weights.coefficients), weights.rows, weights.columns
+    pe, simd = folding.pe, folding.simd
+    masked, shared = False, True
+    for plane in range(planes):
+        packed = weights.masks[plane]
+        entries = unpack(packed, columns).reshape(rows // pe, pe, columns // simd, simd)
+        filled = entries.sum(axis=3, dtype=np.int64).sum(axis=1)
+        masked |= bool(((filled > 0) & (filled < pe * simd)).any())
+        by_row = packed.reshape(rows // pe, pe, -1)
+        shared &= bool((by_row == by_row[:, :1]).all())
+    return masked, shared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Unit:
     """What of a unit's area does not depend on its folding.
 
@@ -78,22 +96,9 @@ class Unit:
         """T; 0 for raw output."""
         return self.op.thresholds.levels if self.op.thresholds else 0
 
-    @cached_property
-    def masks(self) -> NDArray[np.bool_] | None:
-        """Masks, bool (planes, rows, columns); None where every entry has every plane."""
-        weights = self.op.weights
-        return None if weights.is_homogeneous else weights.unpacked_masks().astype(np.bool_)
-
     def masks_of(self, folding: Folding) -> tuple[bool, bool]:
         """Tell whether some word lacks some of its entries, and whether all rows of a step have one mask."""
-        if self.masks is None:
-            return False, True
-        planes, rows, columns = self.masks.shape
-        tiles = self.masks.reshape(
-            planes, rows // folding.pe, folding.pe, columns // folding.simd, folding.simd
-        )
-        masked = bool((tiles.any(axis=(2, 4)) != tiles.all(axis=(2, 4))).any())
-        return masked, bool((tiles == tiles[:, :, :1]).all())
+        return _masks_of(self.op.weights, folding)
 
     def wiring_of(self, folding: Folding) -> XorWiring | None:
         """Return how stored bits feed the lanes; None where the memory holds the weights themselves."""
