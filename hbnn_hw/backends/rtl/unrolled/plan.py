@@ -94,8 +94,11 @@ class LayerPlan:
 
 
 SAMPLE_ROWS = 32
-"""Rows that the search builds with every structure; a larger layer is then built once. Also the rows among
+"""Most rows that the search builds with every structure; a larger layer is then built once. Also the rows among
 which any two may share."""
+
+SAMPLE_BITS = 1 << 16
+"""Bits that all these rows read together, at most, as long as there is a whole group of rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -223,7 +226,7 @@ def plan_layer(op: Mvtu, source: TensorType, group_sizes: Sequence[int] = GROUP_
 
 def _plan(layer: _Layer, group_sizes: Sequence[int]) -> LayerPlan:
     rows = range(layer.weights.rows)
-    sample = rows[:SAMPLE_ROWS]
+    sample = rows[: max(*group_sizes, min(SAMPLE_ROWS, SAMPLE_BITS // max(1, layer.n_inputs)))]
     built = {size: _build(layer, size, sample) for size in group_sizes}
     candidates = sorted(
         (
