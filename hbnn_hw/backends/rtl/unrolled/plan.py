@@ -94,8 +94,8 @@ class LayerPlan:
 
 
 SAMPLE_ROWS = 32
-"""Most rows that the search builds with every structure; a larger layer is then built once. Also the rows among
-which any two may share."""
+"""Most rows that the search builds with every structure; a larger layer is then built once. Also the rows
+among which any two may share."""
 
 SAMPLE_BITS = 1 << 16
 """Bits that all these rows read together, at most, as long as there is a whole group of rows."""
