@@ -59,9 +59,10 @@ def full(rows: int, columns: int, planes: int = 1) -> WeightPlanes:
 
 @pytest.mark.parametrize("unrolled", [False, True])
 def test_area_grows_with_planes_of_weights_and_input(unrolled):
-    folding = Folding(16, 32, unrolled=True) if unrolled else Folding(4, 8)
-    by_weights = [unit_area(full(16, 32, planes), folding).luts for planes in (1, 2, 3)]
-    by_input = [unit_area(full(16, 32), folding, planes).luts for planes in (1, 2, 4, 8)]
+    rows, columns = (4, 8) if unrolled else (16, 32)
+    folding = Folding(rows, columns, unrolled=True) if unrolled else Folding(4, 8)
+    by_weights = [unit_area(full(rows, columns, planes), folding).luts for planes in (1, 2, 3)]
+    by_input = [unit_area(full(rows, columns), folding, planes).luts for planes in (1, 2, 4)]
     assert by_weights == sorted(by_weights)
     assert by_weights[0] < by_weights[-1]
     assert by_input == sorted(by_input)
@@ -77,10 +78,10 @@ def test_area_grows_with_parallelism(axis):
 
 def test_a_second_plane_costs_by_its_entries_unrolled():
     rng = np.random.default_rng(1)
-    bits = rng.integers(0, 2, (2, 16, 32), dtype=np.uint8)
-    fold, found = Folding(16, 32, unrolled=True), []
+    bits = rng.integers(0, 2, (2, 8, 16), dtype=np.uint8)
+    fold, found = Folding(8, 16, unrolled=True), []
     for share in (0.0, 0.1, 0.3):
-        masks = np.stack([np.ones((16, 32), np.uint8), (rng.random((16, 32)) < share).astype(np.uint8)])
+        masks = np.stack([np.ones((8, 16), np.uint8), (rng.random((8, 16)) < share).astype(np.uint8)])
         found.append(unit_area(WeightPlanes.from_bits(bits & masks, masks, (2, 1)), fold).luts)
     assert found == sorted(found)
     assert found[0] < found[-1]

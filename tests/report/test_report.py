@@ -255,6 +255,7 @@ def test_streams_that_pass_other_boxes_go_from_circle_to_circle(branching):
 def test_a_residual_network_s_page_says_what_is_only_estimated(branching):
     text = Page(render_report(branching)).text
     assert all(node.name in text for node in branching.graph.hardware_nodes)
+    assert "not calibrated" not in text
     assert "comes out of the circle of the same number" in text
     latency = next(line for line in headlines(branching) if line.name == "Latency")
     assert latency.origin == "estimated"
