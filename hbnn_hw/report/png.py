@@ -15,6 +15,9 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PALETTE = 3
 """Colour type of pixels that are places in a palette (PNG specification, section 11.2.1)."""
 
+MOST_STORED = 0xFFFF
+"""Bytes of a block that is not compressed (RFC 1951, section 3.2.4)."""
+
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 … 255."""
 
@@ -22,6 +25,17 @@ Colour = tuple[int, int, int]
 def _chunk(kind: bytes, content: bytes) -> bytes:
     checked = kind + content
     return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+
+def _stored(content: bytes) -> bytes:
+    """Wrap bytes as a zlib stream without compression: what a compressor makes differs between its versions."""
+    starts = range(0, len(content), MOST_STORED)
+    blocks = [content[start : start + MOST_STORED] for start in starts]
+    parts = [b"\x78\x01"]
+    for at, block in enumerate(blocks):
+        is_last, size = at == len(blocks) - 1, len(block)
+        parts += [struct.pack("<BHH", is_last, size, size ^ 0xFFFF), block]
+    return b"".join((*parts, struct.pack(">I", zlib.adler32(content))))
 
 
 def _depth(colours: int) -> int:
@@ -62,7 +76,7 @@ def png(pixels: NDArray[np.integer], palette: Sequence[Colour]) -> bytes:
             SIGNATURE,
             _chunk(b"IHDR", header),
             _chunk(b"PLTE", bytes(part for colour in palette for part in colour)),
-            _chunk(b"IDAT", zlib.compress(np.hstack([unfiltered, lines]).tobytes(), 9)),
+            _chunk(b"IDAT", _stored(np.hstack([unfiltered, lines]).tobytes())),
             _chunk(b"IEND", b""),
         )
     )

@@ -37,6 +37,13 @@ def test_a_png_holds_its_pixels(pixels):
     assert np.array_equal(opened(png(pixels, palette)), np.array(palette, dtype=np.uint8)[pixels])
 
 
+def test_a_large_png_holds_its_pixels_too():
+    """More bytes than a block that is not compressed may have."""
+    pixels = np.random.default_rng(0).integers(0, 16, (300, 1001))
+    palette = [(7 * n, 255 - n, 3 * n) for n in range(16)]
+    assert np.array_equal(opened(png(pixels, palette)), np.array(palette, dtype=np.uint8)[pixels])
+
+
 def test_pixels_must_be_of_the_palette():
     with pytest.raises(RangeError, match=r"pixels must be 0 … 1, not 0 … 2"):
         png(np.array([[0, 2]]), [(0, 0, 0), (1, 1, 1)])
