@@ -28,7 +28,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _stored(content: bytes) -> bytes:
-    """Wrap bytes as a zlib stream without compression: what a compressor makes differs between its versions."""
+    """Wrap bytes as a zlib stream without compression, since compressors differ between versions."""
     starts = range(0, len(content), MOST_STORED)
     blocks = [content[start : start + MOST_STORED] for start in starts]
     parts = [b"\x78\x01"]
