@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hbnn_hw.synthesis.cell_delays import CellDelays, Pin, xilinx_delays
-from hbnn_hw.synthesis.flat_netlist import ONE, Cell, FlatNetlist
+from hbnn_hw.synthesis.flat_netlist import ONE, ZERO, Cell, FlatNetlist
 from hbnn_hw.synthesis.levels import levels
 
 
@@ -126,9 +126,22 @@ def _arcs(netlist: FlatNetlist, delays: Mapping[str, CellDelays]) -> dict[int, l
                 arcs[net].append(_Arc(cell, None, delay))
         for (source, output), delay in timed.arcs.items():
             for net in _nets(cell, output):
-                arcs[net] += [_Arc(cell, read, delay) for read in _nets(cell, source)]
+                if not _is_cut(cell, source, output):
+                    arcs[net] += [_Arc(cell, read, delay) for read in _nets(cell, source)]
     # A cell whose inputs are all constant drives a constant: nothing arrives there.
     return {net: found for net, found in arcs.items() if found}
+
+
+def _is_cut(cell: Cell, source: Pin, output: Pin) -> bool:
+    """Whether a slot of a carry chain between two pins passes no carry on: its S is the constant 0.
+
+    Slot k's S and DI make the carry behind it, CO[k]; O[k] is the sum of S[k] and the carry in front of it.
+    """
+    if cell.kind != "CARRY4":
+        return False
+    below = -1 if source[1] is None else source[1]
+    last = int(output[1] or 0) - (output[0] == "O")
+    return ZERO in cell.pins["S"][below + 1 : last + 1]
 
 
 def _ends(netlist: FlatNetlist, delays: Mapping[str, CellDelays]) -> Iterator[tuple[int, int]]:

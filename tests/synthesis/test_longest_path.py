@@ -89,6 +89,21 @@ def test_nothing_arrives_through_cells_with_constant_inputs():
     assert path.cells == ("b (LUT1)",)
 
 
+def test_a_slot_that_selects_its_own_input_lets_no_carry_through():
+    """S = 0 makes a slot's carry its DI: what comes from below ends there, whatever the cell's arcs are."""
+    ports = {"low": {"direction": "input", "bits": [2]}, "o": {"direction": "output", "bits": [9]}}
+
+    def delay(selects):
+        pins = {"CI": [2], "CYINIT": ["0"], "DI": ["0"] * 4, "S": list(selects), "O": ["x", "x", 9, "x"]}
+        cells = {"chain": {"type": "CARRY4", "connections": pins}}
+        return longest_path(flat_netlist({"top": {"ports": ports, "cells": cells}}, "top")).delay_ps
+
+    through = xilinx_delays()["CARRY4"].arcs[("CI", None), ("O", 2)]
+    # O[2] is the sum of S[2] and the carry behind slot 1.
+    assert [delay(selects) for selects in ("1111", "1101", "1110")] == [through] * 3
+    assert [delay(selects) for selects in ("0111", "1011")] == [0, 0]
+
+
 POPCOUNT = """
 module top(input [63:0] a, input [63:0] b, output reg [6:0] y);
   integer i;
