@@ -224,7 +224,7 @@ def _candidate(
 
 def _unit_features(around: _Surroundings, unit: mvtu_area.Unit, folding: Folding, n_steps: int) -> Features:
     if folding.unrolled:
-        return mvtu_area.unrolled(unit)
+        return mvtu_area.unrolled(unit, folding.stages)
     folded = Node(around.node.name, replace(around.op, folding=folding), around.node.inputs)
     return mvtu_area.bound(unit, folding, n_steps, input_buffer_words(around.graph, folded, n_steps))
 

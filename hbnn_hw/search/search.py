@@ -286,7 +286,7 @@ class FoldingSearch:
         source, folding = graph.source_type(node), op.scheduled_folding
         unit = mvtu_area.Unit.of(op, source)
         if folding.unrolled:
-            return resources(area(mvtu_area.unrolled(unit)))
+            return resources(area(mvtu_area.unrolled(unit, folding.stages)))
         steps = self._chooser.layers[node.name].counts.steps(folding)
         return resources(area(mvtu_area.bound(unit, folding, steps, input_buffer_words(graph, node, steps))))
 

@@ -330,8 +330,8 @@ def folded(unit: Unit, folding: Folding, steps: Steps, tables: list[Table], fifo
     )
 
 
-def unrolled(unit: Unit) -> Features:
-    """Quantities of an unrolled unit.
+def unrolled(unit: Unit, stages: int) -> Features:
+    """Quantities of an unrolled unit whose kernel has some pipeline stages.
 
     =============== ===================================== =============================================
     term            quantity                              why
@@ -341,7 +341,7 @@ def unrolled(unit: Unit) -> Features:
     unit            1                                     handshake
     =============== ===================================== =============================================
     """
-    kernel = planned.kernel(unit.op, unit.source)
+    kernel = planned.kernel(unit.op, unit.source, stages)
     known = skid_buffer(round(kernel.outputs)) + Parts(
         kernel.luts, kernel.inputs + kernel.registers + kernel.outputs + UNROLLED_FLAGS
     )
@@ -356,7 +356,7 @@ def features(op: Mvtu, source: TensorType, fifo_words: int) -> Features:
     """Quantities of a scheduled unit; ``fifo_words`` is the depth of the FIFO in front of it, 0 for none."""
     unit, folding = Unit.of(op, source), op.scheduled_folding
     if folding.unrolled:
-        return unrolled(unit)
+        return unrolled(unit, folding.stages)
     schedule = op.schedule()
     steps, made = Steps.of(op, folding, schedule.n_steps), contents(op, source, schedule)
     shapes = table_shapes(unit, folding, steps)

@@ -86,9 +86,9 @@ class Kernel:
         return Kernel(self.luts * rows, self.inputs, self.registers * rows, self.outputs * rows)
 
 
-def kernel(op: Mvtu, source: TensorType) -> Kernel:
-    """Plan the kernel of an unrolled unit as the back end does; of a large one some rows."""
-    return _kernel(op.weights, op.thresholds, op.groups, source, op.scheduled_folding.stages)
+def kernel(op: Mvtu, source: TensorType, stages: int) -> Kernel:
+    """Plan an unrolled unit of some pipeline stages as the back end does; of a large one some rows."""
+    return _kernel(op.weights, op.thresholds, op.groups, source, stages)
 
 
 @lru_cache(maxsize=64)
