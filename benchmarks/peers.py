@@ -98,8 +98,10 @@ class ThresholdedLayer:
         """Bits (samples, rows * result_bits) of the output codes for input codes (samples, columns)."""
         sums = codes @ self.weights.T
         counts = (sums[:, :, np.newaxis] >= self.thresholds).sum(axis=2)
-        bits = counts[:, :, np.newaxis] >> np.arange(self.result_bits) & 1
-        return bits.reshape(len(codes), -1).astype(np.uint8)
+        bits: NDArray[np.uint8] = (counts[:, :, np.newaxis] >> np.arange(self.result_bits) & 1).astype(
+            np.uint8
+        )
+        return bits.reshape(len(codes), -1)
 
     def function(self, source: str, result: str) -> Function:
         """Its meaning as bits of an input and an output port, for the check of a netlist."""
