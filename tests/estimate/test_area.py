@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
+from hbnn_hw.backends.rtl.unrolled.stages import cut
 from hbnn_hw.errors import GraphError
 from hbnn_hw.estimate.area import Area, Block, area, graph_features, load_constants, node_features
 from hbnn_hw.estimate.area.memory import (
@@ -22,7 +24,7 @@ from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import Affine, Mvtu, Thresholds
 from hbnn_hw.types import Planes, TensorType
 from hbnn_hw.weights import WeightPlanes
-from tests.graphs import random_mlp
+from tests.graphs import random_mlp, random_weights
 from tests.tables import rows
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -222,3 +224,16 @@ def test_the_printed_error_band_is_the_held_out_set_s(benchmark):
     assert figures["rank"] >= 0.99
     assert figures["ff_p90_pct"] <= 3
     assert figures["bram_p90_pct"] <= 3
+
+
+def test_flip_flops_of_an_unrolled_layer_follow_its_stages():
+    """One stage has no registers within; others have those that the back end's cut puts there."""
+    weights = random_weights(np.random.default_rng(3), 5, 40)
+    flip_flops = {}
+    for stages in (1, 2, 4):
+        graph = layer(weights, Folding(5, 40, unrolled=True, stages=stages))
+        node = graph.nodes[0]
+        netlist = plan_layer(node.op, graph.source_type(node)).netlist
+        within = sum(map(len, cut(netlist, stages).registers))
+        flip_flops[stages] = node_features(graph, node).flip_flops - within
+    assert len(set(flip_flops.values())) == 1
