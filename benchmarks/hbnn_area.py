@@ -32,7 +32,7 @@ from unrolled_area import our_design
 
 import models
 from hbnn_hw.backends.rtl.unrolled.pairs import PAIRS
-from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
+from hbnn_hw.backends.rtl.unrolled.plan import Structure, plan_layer
 from hbnn_hw.capture.model import capture_file
 from hbnn_hw.folding import Folding
 from hbnn_hw.ops import Mvtu
@@ -53,6 +53,8 @@ KINDS = ("element", "column", "row")
 PLANES = 3
 COEFFICIENTS = (4, 2, 1)
 SEED = 2018
+
+SHARED, UNSHARED = Structure(group_size=PAIRS), Structure(group_size=1)
 
 RESULTS = Path(__file__).parent / "results" / "hbnn_area.json"
 
@@ -105,7 +107,7 @@ def with_map(op: Mvtu, kind: str, mix: Sequence[float], n_rows: int) -> Mvtu:
 
 def area(name: str, op: Mvtu, source: TensorType, planned: bool) -> tuple[int, int]:
     """LUTs and sites of a layer, planned LUTs for both without synthesis. All maps have one structure."""
-    plan = plan_layer(op, source, (PAIRS,))
+    plan = plan_layer(op, source, (SHARED,))
     if planned:
         return plan.netlist.luts, plan.netlist.luts
     found = measure(our_design(name, op, source, plan))
@@ -144,7 +146,7 @@ def unshared_ratio(layers: Layers, n_rows: int) -> float:
     """Element maps of 1.4 bits over 1 bit when rows share nothing but their total, by planned LUTs."""
     mixed, single = (
         sum(
-            plan_layer(with_map(op, "element", MIXES[average], n_rows), source, (1,)).netlist.luts
+            plan_layer(with_map(op, "element", MIXES[average], n_rows), source, (UNSHARED,)).netlist.luts
             for _, op, source in layers
         )
         for average in (1.4, 1.0)

@@ -124,7 +124,7 @@ def compare(layer: Layer, with_peers: bool) -> tuple[list[Measured], dict[str, A
         "site_floor": ours.sites,
         "planned_luts": plan.netlist.luts,
         "carry_slots": plan.netlist.carry_slots,
-        "rows_sharing": plan.candidates[0].group_size,
+        "structure": str(plan.candidates[0].structure),
     }
     if not with_peers:
         return [ours], figures

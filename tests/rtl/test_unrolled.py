@@ -16,7 +16,7 @@ from hbnn_hw.backends.rtl.unrolled.heap import Heap, signed_digits
 from hbnn_hw.backends.rtl.unrolled.joints import LONGEST
 from hbnn_hw.backends.rtl.unrolled.netlist import ZERO, Bit, CarryChain, NetlistBuilder
 from hbnn_hw.backends.rtl.unrolled.pairs import PAIRS
-from hbnn_hw.backends.rtl.unrolled.plan import SAMPLE_ROWS, plan_layer
+from hbnn_hw.backends.rtl.unrolled.plan import FEW_ROWS, SAMPLE_ROWS, Structure, plan_layer
 from hbnn_hw.backends.rtl.unrolled.sites import slice_sites
 from hbnn_hw.backends.rtl.unrolled.stages import cut
 from hbnn_hw.backends.rtl.unrolled.terms import digit_planes, naf_planes
@@ -100,23 +100,25 @@ def check(op, element, netlist, rng):
     density=st.sampled_from((0.2, 0.7, 1.0)),
     row_coefficients=st.booleans(),
     size=st.sampled_from((1, 2, 4, PAIRS)),
+    has_total=st.booleans(),
 )
 # The planes of the second row cancel: its sum is a constant.
-@example(2, Integers(-1, 0), 2, 2, 2, 3, 0.2, True, 1)
+@example(2, Integers(-1, 0), 2, 2, 2, 3, 0.2, True, 1, True)
 def test_netlists_compute_their_layers(
-    seed, element, rows, columns, planes, levels, density, row_coefficients, size
+    seed, element, rows, columns, planes, levels, density, row_coefficients, size, has_total
 ):
     rng = np.random.default_rng(seed)
     op = random_layer(rng, rows, columns, planes, levels, density, row_coefficients)
     source = TensorType((PLACES, columns), element)
-    check(op, element, plan_layer(op, source, (size,)).netlist, rng)
+    structure = Structure(group_size=size, has_total=has_total)
+    check(op, element, plan_layer(op, source, (structure,)).netlist, rng)
 
 
 def test_pairs_of_rows_share_among_sample_rows_and_compute_the_layer():
     rng = np.random.default_rng(5)
     op = random_layer(rng, 2 * SAMPLE_ROWS + 3, 24, planes=3, density=0.6)
     source = TensorType((PLACES, 24), Planes((1,)))
-    plan = plan_layer(op, source, (PAIRS,))
+    plan = plan_layer(op, source, (Structure(group_size=PAIRS),))
     assert plan.explanation.startswith("any two rows share sub-sums; LUTs + sites of 32 rows that share: ")
     check(op, Planes((1,)), plan.netlist, rng)
 
@@ -130,17 +132,18 @@ def test_the_search_takes_the_cheapest_structure_and_says_so(planes, element):
     assert costs == sorted(costs)
     best = plan.candidates[0]
     assert plan.netlist.luts == best.luts
-    taken = best.group_size or "pairs"
-    said = f"; LUTs + sites of 12 rows that share: {best.luts} + {best.sites} by {taken}, "
+    said = f"; LUTs + sites of 12 rows that share: {best.luts} + {best.sites} by {best.structure}, "
     assert said in plan.explanation
-    unshared = next(candidate for candidate in plan.candidates if candidate.group_size == 1)
+    unshared = next(
+        candidate for candidate in plan.candidates if candidate.structure == Structure(group_size=1)
+    )
     assert (best.luts, best.sites) < (unshared.luts, unshared.sites)
     check(op, element, plan.netlist, rng)
 
 
 def test_a_layer_of_64_bits_and_32_rows_takes_a_fifth_of_a_lut_per_weight():
     op = random_layer(np.random.default_rng(0), 32, 64)
-    plan = plan_layer(op, TensorType((64,), Planes((1,))), (3,))
+    plan = plan_layer(op, TensorType((64,), Planes((1,))), (Structure(group_size=3),))
     assert plan.netlist.luts <= 460
 
 
@@ -209,7 +212,7 @@ def test_digits_stand_in_planes_that_others_use_and_are_no_more_than_the_fewest(
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_stages_ascend_along_every_path_and_hold_what_crosses(count):
     op = random_layer(np.random.default_rng(3), 6, 30)
-    netlist = plan_layer(op, TensorType((30,), Planes((1,))), (2,)).netlist
+    netlist = plan_layer(op, TensorType((30,), Planes((1,))), (Structure(group_size=2),)).netlist
     staged = cut(netlist, count)
     born = dict.fromkeys(range(netlist.n_inputs), 0)
     for cell, stage in zip(netlist.cells, staged.cells, strict=True):
@@ -251,11 +254,22 @@ CASES = [(1, 1, 1, 3), (7, 1, 1, PAIRS), (3, 2, 2, 3), (5, 3, 1, PAIRS)]
 def test_printed_kernels_equal_the_integer_definition_for_all_inputs(columns, planes, n_planes, size):
     op = random_layer(np.random.default_rng(columns), 3, columns, planes, density=0.8, spread=4)
     source = TensorType((columns,), Planes(tuple(1 << q for q in range(n_planes))))
-    netlist = plan_layer(op, source, (size,)).netlist
+    netlist = plan_layer(op, source, (Structure(group_size=size),)).netlist
     gold = specification(op, n_planes)
     assert prove_equal(gold, kernel_text("gate", netlist)).equal
     assert prove_equal(gold, with_models(kernel_text("gate", netlist, fabric=Fabric.XC7))).equal
     assert prove_equal(gold, component_verilog(UnrolledKernel(netlist), "gate")).equal
+
+
+def test_few_rows_of_many_columns_go_without_a_total():
+    rng = np.random.default_rng(3)
+    few = random_layer(rng, 4, 60)
+    plan = plan_layer(few, TensorType((PLACES, 60), Planes((1,))))
+    assert not plan.candidates[0].structure.has_total
+    assert "share sub-sums, without a total; LUTs" in plan.explanation
+    check(few, Planes((1,)), plan.netlist, rng)
+    many = plan_layer(random_layer(rng, FEW_ROWS + 1, 9), TensorType((9,), Planes((1,))))
+    assert all(candidate.structure.has_total for candidate in many.candidates)
 
 
 def test_one_flipped_weight_is_refuted():
@@ -296,7 +310,7 @@ def test_empty_rows_are_constants():
 
 def test_chains_in_rows_compute_the_same_in_fewer_sites():
     op = random_layer(np.random.default_rng(5), 8, 48)
-    plan = plan_layer(op, TensorType((PLACES, 48), Planes((1,))), (4,))
+    plan = plan_layer(op, TensorType((PLACES, 48), Planes((1,))), (Structure(group_size=4),))
     chains = [cell for cell in plan.netlist.cells if isinstance(cell, CarryChain)]
     assert slice_sites(plan.netlist) < plan.candidates[0].sites
     assert max(len(chain.sums) for chain in chains) <= LONGEST

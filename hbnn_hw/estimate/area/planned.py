@@ -15,7 +15,7 @@ import numpy as np
 from hbnn_hw.backends.rtl.agreements import IDENTITY, agreement_addends, allowed_levels
 from hbnn_hw.backends.rtl.compressors import Addend, compress
 from hbnn_hw.backends.rtl.parities import plan_parities
-from hbnn_hw.backends.rtl.unrolled.plan import GROUP_SIZES, plan_layer
+from hbnn_hw.backends.rtl.unrolled.plan import Structure, plan_layer
 from hbnn_hw.backends.rtl.unrolled.stages import cut
 from hbnn_hw.ops import Mvtu, Thresholds
 from hbnn_hw.planes import Bits
@@ -29,7 +29,7 @@ SEARCHED, BUILT = 2048, 12288
 """Synapses, input planes counted each, of an unrolled layer up to which the planner searches its best
 structure, and up to which it builds one; of larger ones it builds some rows. Either takes about a second."""
 
-USUAL_GROUP = 4
+USUAL = Structure(group_size=4)
 """Rows that share sub-sums where there is no search: at most one LUT in a hundred more than the best."""
 
 
@@ -98,16 +98,16 @@ def _kernel(
     op = Mvtu(weights=weights, thresholds=thresholds, groups=groups)
     synapses = float(weights.plane_populations().sum()) * len(op.accumulation(source).scales)
     if synapses <= SEARCHED:
-        return _planned(op, source, GROUP_SIZES, stages)
+        return _planned(op, source, None, stages)
     if synapses <= BUILT:
-        return _planned(op, source, (USUAL_GROUP,), stages)
-    rows = min(weights.rows, max(USUAL_GROUP, int(BUILT * weights.rows / synapses)))
-    part = _planned(_first_rows(op, rows), source, (USUAL_GROUP,), stages)
+        return _planned(op, source, (USUAL,), stages)
+    rows = min(weights.rows, max(USUAL.group_size, int(BUILT * weights.rows / synapses)))
+    part = _planned(_first_rows(op, rows), source, (USUAL,), stages)
     return part.scaled(weights.rows / rows)
 
 
-def _planned(op: Mvtu, source: TensorType, group_sizes: Sequence[int], stages: int) -> Kernel:
-    netlist = plan_layer(op, source, group_sizes).netlist
+def _planned(op: Mvtu, source: TensorType, structures: Sequence[Structure] | None, stages: int) -> Kernel:
+    netlist = plan_layer(op, source, structures).netlist
     read = {net for cell in netlist.cells for net in cell.inputs if 0 <= net < netlist.n_inputs}
     read |= {net for net in netlist.outputs if 0 <= net < netlist.n_inputs}
     registers = sum(map(len, cut(netlist, stages).registers))

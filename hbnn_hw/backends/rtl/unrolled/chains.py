@@ -27,23 +27,37 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from hbnn_hw.backends.rtl.unrolled.heap import Heap
-from hbnn_hw.backends.rtl.unrolled.netlist import LUT_INPUTS, ZERO, Bit, Function, NetlistBuilder, Output
+from hbnn_hw.backends.rtl.unrolled.netlist import LUT_INPUTS, ONE, ZERO, Bit, Function, NetlistBuilder, Output
 
 PARITY = Function(Output.BIT, 0)
 TWOS = Function(Output.BIT, 1)
 FOURS = Function(Output.BIT, 2)
 
-MAJORITY_SITES = 0.75
-"""What the site of a majority costs, in LUTs; this and the next two were found on the benchmark's layers."""
 
-END_SITES = 0.75
-"""What the end of a chain costs, in LUTs."""
+class SiteCosts(NamedTuple):
+    """What the sites that a chain takes besides its LUTs cost, in LUTs.
 
-ENTRY_SITES = 0.35
-"""What a net that enters a first slot of six bits more costs, in LUTs."""
+    Attributes
+    ----------
+    majority
+        That of a majority.
+    end
+        That of a chain's end.
+    entry
+        That of a net which enters a first slot of six bits.
+    """
+
+    majority: float
+    end: float
+    entry: float
+
+
+SITE_COSTS = SiteCosts(0.75, 0.75, 0.35)
+"""Found on the layers of ``benchmarks/unrolled_area.py``."""
 
 
 class Pending(IntEnum):
@@ -74,9 +88,6 @@ MOVES: tuple[tuple[tuple[int, Pending], ...], ...] = (
 )
 """By what is pending: how many bits a slot takes from its column, and what it then leaves."""
 
-
-SLOT_COSTS = (1.0, 1.0 + MAJORITY_SITES, 1.0)
-"""What a slot costs by what it leaves pending, in LUTs."""
 
 Move = tuple[int, Pending]
 
@@ -118,7 +129,7 @@ UPRIGHT = 2
 """Upright bits of a column that matter: the carry in, and one that goes around the LUT."""
 
 
-def best_chain(heap: Heap, price: float) -> Chain | None:
+def best_chain(heap: Heap, price: float, costs: SiteCosts = SITE_COSTS) -> Chain | None:
     """Find the chain that makes the most bits vanish, where each LUT is worth ``price`` bits.
 
     Returns None if none is worth its LUTs.
@@ -129,30 +140,73 @@ def best_chain(heap: Heap, price: float) -> Chain | None:
     columns = [heap.columns.get(column, ()) for column in range(first, heap.top + 3)]
     chain = _best_chain(
         tuple(min(len(column), HIGHEST) for column in columns),
-        tuple(min(sum(not bit.inverted for bit in column), UPRIGHT) for column in columns),
+        tuple(
+            sum(1 for _ in islice((bit for bit in column if not bit.inverted), UPRIGHT)) for column in columns
+        ),
         price,
+        costs,
     )
     return chain and replace(chain, start=first + chain.start)
 
 
+def _upright(bits: Iterable[Bit]) -> int:
+    """Count upright bits, as far as they matter."""
+    return sum(1 for _ in islice((bit for bit in bits if not bit.inverted), UPRIGHT))
+
+
+class _Slot(NamedTuple):
+    """A move with its value."""
+
+    value: float
+    taken: int
+    leaves: Pending
+    needs_upright: bool
+
+
+_Slots = tuple[tuple[_Slot, ...], ...]
+
+
+@lru_cache(maxsize=64)
+def _slots(price: float, costs: SiteCosts) -> _Slots:
+    """List by what is pending the moves of a chain that comes from below, and what each is worth."""
+    return tuple(
+        tuple(
+            _Slot(
+                count - 1 - price * (1 + costs.majority * (leaves is Pending.MAJORITY)),
+                count,
+                leaves,
+                pending is Pending.NOTHING and count > 2,
+            )
+            for count, leaves in MOVES[pending]
+        )
+        for pending in Pending
+    )
+
+
 @lru_cache(maxsize=1 << 16)
-def _best_chain(heights: tuple[int, ...], upright: tuple[int, ...], price: float) -> Chain | None:
+def _best_chain(
+    heights: tuple[int, ...], upright: tuple[int, ...], price: float, costs: SiteCosts
+) -> Chain | None:
     """Search all chains by dynamic programming from the top column; columns count from the lowest."""
+    slots = _slots(price, costs)
     # best[pending] at the column above: value, and the move there; only what leaves nothing may stop.
     best: list[list[_Option]] = [[_Option(0.0, None), _DEAD, _DEAD]]
     found: tuple[float, int, bool, Move] | None = None
     for at in range(len(heights) - 1, -1, -1):
-        above = best[-1]
+        above, height = best[-1], heights[at]
         for carries in (False, True):
-            for move in MOVES[Pending.NOTHING]:
-                cost = SLOT_COSTS[move[1]] + END_SITES + ENTRY_SITES * (carries and move[0] == LUT_INPUTS)
-                value = above[move[1]].value + move[0] + carries - 2 - price * cost
-                worth = value > (found[0] if found else 0.0) + 1e-9
-                if worth and _starts(move, heights[at], upright[at], carries):
-                    found = (value, at, carries, move)
-        if heights[at] > 2 and 1 - price > (found[0] if found else 0.0) + 1e-9:
+            for slot in slots[Pending.NOTHING]:
+                if slot.taken + carries > height or upright[at] < slot.needs_upright + carries:
+                    continue
+                ends = costs.end + costs.entry * (carries and slot.taken == LUT_INPUTS)
+                value = above[slot.leaves].value + slot.value - 1 + carries - price * ends
+                if value > (found[0] if found else 0.0) + 1e-9:
+                    found = (value, at, carries, (slot.taken, slot.leaves))
+        if height > 2 and 1 - price > (found[0] if found else 0.0) + 1e-9:
             found = (1 - price, at, True, FULL_ADDER)
-        best.append([_continuation(pending, heights[at], upright[at], above, price) for pending in Pending])
+        best.append(
+            [_continuation(slots[pending], pending, height, upright[at], above) for pending in Pending]
+        )
     return None if found is None else _trace(found, best, len(heights))
 
 
@@ -160,14 +214,16 @@ FULL_ADDER: Move = (3, Pending.NOTHING)
 """Three bits of a column in one LUT with two outputs, with no carry chain."""
 
 
-def _continuation(pending: Pending, height: int, upright: int, above: list[_Option], price: float) -> _Option:
+def _continuation(
+    slots: Iterable[_Slot], pending: Pending, height: int, upright: int, above: list[_Option]
+) -> _Option:
     """Choose the best slot at a column for a chain that comes from below."""
-    found = _Option(0.0, None) if pending is Pending.NOTHING else _DEAD
-    for move in MOVES[pending]:
-        value = above[move[1]].value + move[0] - 1 - price * SLOT_COSTS[move[1]]
-        if value > found.value and _fits(pending, move, height, upright):
-            found = _Option(value, move)
-    return found
+    value, found = (_DEAD.value if pending else 0.0), None
+    for slot in slots:
+        worth = above[slot.leaves].value + slot.value
+        if worth > value and slot.taken <= height and upright >= slot.needs_upright:
+            value, found = worth, slot
+    return _Option(value, found and (found.taken, found.leaves))
 
 
 def _trace(found: tuple[float, int, bool, Move], best: list[list[_Option]], n: int) -> Chain:
@@ -184,35 +240,37 @@ def _trace(found: tuple[float, int, bool, Move], best: list[list[_Option]], n: i
     return Chain(at, carries and move != FULL_ADDER, tuple(moves), value)
 
 
-def _fits(pending: Pending, move: tuple[int, Pending], height: int, upright: int) -> bool:
-    """Whether a column has the bits of a move, one of them upright where it goes around the LUT."""
-    needs = pending is Pending.NOTHING and move[0] > 2
-    return move[0] <= height and upright >= needs
+def arrange(builder: NetlistBuilder, heap: Heap) -> None:
+    """Order the bits of every column, the earliest first."""
+    levels = builder.levels
+    for bits in heap.columns.values():
+        bits.sort(key=lambda bit: (levels[bit[0]] if bit[0] >= 0 else 0.0, bit))
 
 
-def _starts(move: tuple[int, Pending], height: int, upright: int, carries: bool) -> bool:
-    """Whether a chain may start with a move; the carry in goes around the LUT."""
-    return upright >= carries and _fits(Pending.NOTHING, move, height - carries, upright - carries)
-
-
-def pick(builder: NetlistBuilder, heap: Heap, column: int, count: int) -> list[Bit]:
-    """Take bits out of a column, the earliest first; the last of them is upright if any of the column is."""
-    bits = sorted(heap.columns.get(column, ()), key=lambda bit: (builder.level(bit), bit))
+def pick(heap: Heap, column: int, count: int) -> list[Bit]:
+    """Take the first bits out of a column; the last of them is upright if any of the column is."""
+    bits = heap.columns.get(column, [])
     chosen = bits[:count]
+    del bits[:count]
     if chosen and all(bit.inverted for bit in chosen):
-        chosen[-1] = next((bit for bit in bits if not bit.inverted), chosen[-1])
-    for bit in chosen:
-        heap.take(column, bit)
-    upright = [at for at, bit in enumerate(chosen) if not bit.inverted]
-    if upright:
-        chosen.append(chosen.pop(upright[-1]))
+        upright = next((at for at, bit in enumerate(bits) if not bit.inverted), None)
+        if upright is not None:
+            first = chosen.pop()
+            chosen.append(bits.pop(upright))
+            bits.insert(0, first)
+    if not bits:
+        heap.columns.pop(column, None)
+    upright_at = [at for at, bit in enumerate(chosen) if not bit.inverted]
+    if upright_at:
+        chosen.append(chosen.pop(upright_at[-1]))
     return chosen
 
 
-def pick_upright(builder: NetlistBuilder, heap: Heap, column: int) -> Bit:
-    """Take one upright bit out of a column, the latest, or a constant."""
-    bits = [bit for bit in heap.columns[column] if not bit.inverted]
-    bit = max(bits, key=lambda bit: (bit.is_constant, builder.level(bit), bit))
+def pick_upright(heap: Heap, column: int) -> Bit:
+    """Take one upright bit out of a column, a constant or the last."""
+    bits = heap.columns[column]
+    constant = Bit(ONE)
+    bit = constant if constant in bits else next(bit for bit in reversed(bits) if not bit.inverted)
     heap.take(column, bit)
     return bit
 
@@ -282,11 +340,11 @@ def apply_chain(builder: NetlistBuilder, heap: Heap, chain: Chain, results: Heap
     if chain.moves == (FULL_ADDER,):
         _full_adder(builder, heap, chain.start, results)
         return
-    carry_in = pick_upright(builder, heap, chain.start).net if chain.carries_in else ZERO
+    carry_in = pick_upright(heap, chain.start).net if chain.carries_in else ZERO
     maker = SlotMaker(builder)
     largest = 1 << chain.start if chain.carries_in else 0
     for at, (count, leaves) in enumerate(chain.moves):
-        maker.add(pick(builder, heap, chain.start + at, count), leaves)
+        maker.add(pick(heap, chain.start + at, count), leaves)
         largest += count << (chain.start + at)
     sums, carry = builder.chain(carry_in, maker.slots)
     for at, net in enumerate((*sums, carry)):
@@ -295,7 +353,7 @@ def apply_chain(builder: NetlistBuilder, heap: Heap, chain: Chain, results: Heap
 
 
 def _full_adder(builder: NetlistBuilder, heap: Heap, column: int, results: Heap) -> None:
-    terms = unit_terms(pick(builder, heap, column, 3))
+    terms = unit_terms(pick(heap, column, 3))
     total, carry = builder.dual((terms, PARITY), (terms, TWOS))
     for at, net in enumerate((total, carry)):
         if net != ZERO:
@@ -319,6 +377,8 @@ class Compression:
         The bits; left alone.
     price
         Bits per LUT at which to stop.
+    costs
+        What sites cost besides LUTs.
 
     Attributes
     ----------
@@ -328,16 +388,24 @@ class Compression:
         Bits for the next one.
     """
 
-    def __init__(self, builder: NetlistBuilder, heap: Heap, price: float = PRICES[-1]) -> None:
+    def __init__(
+        self,
+        builder: NetlistBuilder,
+        heap: Heap,
+        price: float = PRICES[-1],
+        costs: SiteCosts = SITE_COSTS,
+    ) -> None:
         self.builder = builder
         self.ready = heap.copy()
+        arrange(builder, self.ready)
         self.late = Heap()
+        self._costs = costs
         self._prices = [step for step in PRICES if step > price] + [price]
 
     def step(self) -> bool:
         """Apply one more chain; tell whether there was one worth its LUTs."""
         while True:
-            chain = best_chain(self.ready, self._prices[0])
+            chain = best_chain(self.ready, self._prices[0], self._costs)
             if chain is not None:
                 apply_chain(self.builder, self.ready, chain, self.late)
                 return True
@@ -346,6 +414,16 @@ class Compression:
                     return False
                 del self._prices[0]
             self.ready, self.late = self.heap(), Heap()
+            arrange(self.builder, self.ready)
+
+    @property
+    def tallest(self) -> int:
+        """Most bits in a column."""
+        late = self.late.columns
+        # Columns of late bits alone are lower than those that they came from.
+        return max(
+            (len(bits) + len(late.get(column, ())) for column, bits in self.ready.columns.items()), default=0
+        )
 
     def heap(self) -> Heap:
         """Return all bits as they stand."""

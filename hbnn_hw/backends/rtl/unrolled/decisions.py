@@ -8,13 +8,18 @@ sixth input, which also gives the complement for nothing.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cache
 
 from hbnn_hw.backends.rtl.unrolled.chains import (
+    HIGHEST,
+    SITE_COSTS,
     Compression,
     Pending,
+    SiteCosts,
     SlotMaker,
+    arrange,
     pick,
     pick_upright,
     unit_terms,
@@ -27,11 +32,17 @@ from hbnn_hw.backends.rtl.unrolled.netlist import (
     ZERO,
     Bit,
     Function,
+    Lut,
+    Mark,
     NetlistBuilder,
     Output,
 )
+from hbnn_hw.backends.rtl.unrolled.sites import cell_sites
 
 INFEASIBLE = 1 << 30
+
+COMPARISON_COSTS = (SITE_COSTS, SiteCosts(1, 1, 0.5), SiteCosts(0, 0, 0))
+"""What sites may cost when a sum is compared; the cheapest comparison is built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,30 +189,51 @@ def at_least(builder: NetlistBuilder, heap: Heap, threshold: int, *, inverted: b
     top = max(heap.top, (heap.high - bound).bit_length(), (bound - 1).bit_length())
     shifted = heap.copy()
     shifted.materialize((1 << top) - bound)
-    start = builder.mark()
-    n_chains = _best_count(builder, shifted, top)
-    builder.take_back(start)
-    compression = Compression(builder, shifted)
-    for _ in range(n_chains):
+    ways = [_best_way(builder, shifted, top, costs) for costs in COMPARISON_COSTS]
+    way = min(ways, key=lambda way: way.cost)
+    compression = Compression(builder, shifted, costs=way.costs)
+    for _ in range(way.n_chains):
         compression.step()
     return _build_comparison(builder, compression.heap(), top, inverted)
 
 
-def _best_count(builder: NetlistBuilder, heap: Heap, top: int) -> int:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a heap is compressed before it is compared, and its LUTs and sites together."""
+
+    cost: int
+    costs: SiteCosts
+    n_chains: int
+
+
+def _best_way(builder: NetlistBuilder, heap: Heap, top: int, costs: SiteCosts) -> _Way:
     """Find how many chains should compress a heap before it is compared."""
-    compression = Compression(builder, heap)
-    count, best, fewest = 0, 0, INFEASIBLE
-    while True:
-        luts = _compare_plan(compression.heap(), top).course.luts
-        if luts < INFEASIBLE and builder.luts + luts < fewest:
-            fewest, best = builder.luts + luts, count
+    start = builder.mark()
+    compression = Compression(builder, heap, costs=costs)
+    best = _Way(INFEASIBLE, costs, 0)
+    for count in itertools.count():
+        if compression.tallest <= HIGHEST:
+            rest = compression.heap()
+            luts = _compare_plan(rest, top).course.luts
+            if luts < INFEASIBLE:
+                way = _Way(2 * luts + _cost(builder, start, rest), costs, count)
+                best = min(best, way, key=lambda way: way.cost)
         if not compression.step():
-            return best
-        count += 1
+            break
+    builder.take_back(start)
+    return best
+
+
+def _cost(builder: NetlistBuilder, start: Mark, heap: Heap) -> int:
+    """Count LUTs and sites of what was made since a mark for a heap's bits."""
+    made = builder.since(start)
+    luts = sum(isinstance(cell, Lut) for cell in made)
+    return luts + cell_sites(made, [bit.net for bits in heap.columns.values() for bit in bits])
 
 
 def _build_comparison(builder: NetlistBuilder, heap: Heap, top: int, inverted: bool) -> int:
     plan = _compare_plan(heap, top)
+    arrange(builder, heap)
     if plan.first == top:
         return builder.lut(unit_terms(heap.columns.get(top, ())), Function(Output.AT_LEAST, 1, inverted))
     carry = ZERO
@@ -214,7 +246,7 @@ def _build_comparison(builder: NetlistBuilder, heap: Heap, top: int, inverted: b
     carries = plan.carries_in
     for step in plan.course.steps:
         if not step.window:
-            bits = pick(builder, heap, column, len(heap.columns.get(column, ())))
+            bits = pick(heap, column, len(heap.columns.get(column, ())))
             maker.add(bits, step.leaves)
             column += 1
             if step.leaves is Pending.FLOOR:
@@ -304,10 +336,11 @@ def _adder_moves(heap: Heap, counts: dict[int, int], carries_in: bool) -> list[P
 def _apply_adder(
     builder: NetlistBuilder, heap: Heap, first: int, carries_in: bool, moves: list[Pending]
 ) -> None:
-    carry_in = pick_upright(builder, heap, first).net if carries_in else ZERO
+    arrange(builder, heap)
+    carry_in = pick_upright(heap, first).net if carries_in else ZERO
     maker = SlotMaker(builder)
     for at, leaves in enumerate(moves):
-        maker.add(pick(builder, heap, first + at, len(heap.columns.get(first + at, ()))), leaves)
+        maker.add(pick(heap, first + at, len(heap.columns.get(first + at, ()))), leaves)
     sums, carry = builder.chain(carry_in, maker.slots)
     for at, net in enumerate((*sums, carry)):
         if heap.high >> (first + at):

@@ -311,6 +311,10 @@ class NetlistBuilder:
         """Remember this place."""
         return Mark(len(self._cells), len(self.levels))
 
+    def since(self, mark: Mark) -> Sequence[Cell]:
+        """Return the cells made behind a mark."""
+        return self._cells[mark.cells :]
+
     def take_back(self, mark: Mark) -> None:
         """Forget everything made behind a mark."""
         for cell in self._cells[mark.cells :]:

@@ -30,8 +30,45 @@ from hbnn_hw.ops.threshold import Thresholds
 from hbnn_hw.types import TensorType
 from hbnn_hw.weights import WeightPlanes
 
-GROUP_SIZES = (1, 2, 3, 4, 6, 8, PAIRS)
-"""Rows that may share sub-sums, or any two of them; the search builds the layer with each."""
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Structure:
+    """A way to build a layer.
+
+    Attributes
+    ----------
+    group_size
+        Rows that may share sub-sums, or :data:`PAIRS` for any two rows.
+    has_total
+        Whether the rows are recoded against a total that they share (:mod:`.terms`).
+    """
+
+    group_size: int
+    has_total: bool = True
+
+    def __str__(self) -> str:
+        """Name it among others."""
+        return f"{self.group_size or 'pairs'}{'' if self.has_total else ' without a total'}"
+
+    @property
+    def sentence(self) -> str:
+        """Say which rows share what."""
+        total = "" if self.has_total else ", without a total"
+        if self.group_size == PAIRS:
+            return f"any two rows share sub-sums{total}"
+        if self.group_size > 1:
+            return f"up to {self.group_size} rows share sub-sums{total}"
+        return "rows share their total alone" if self.has_total else "rows share nothing"
+
+
+STRUCTURES = tuple(Structure(group_size=size) for size in (1, 2, 3, 4, 6, 8, PAIRS))
+"""Structures that the search builds."""
+
+FEW_STRUCTURES = tuple(Structure(group_size=size, has_total=False) for size in (4, 8, PAIRS))
+"""Structures that it builds besides for few rows."""
+
+FEW_ROWS = 32
+"""Most rows whose total may cost more than it saves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +77,14 @@ class Candidate:
 
     Attributes
     ----------
-    group_size
-        Rows that share sub-sums, or :data:`PAIRS`.
+    structure
+        Which.
     luts, sites
         Its LUTs, and the sites that they and its carry chains take (:mod:`.sites`); those of a sample of the
         rows in a large layer.
     """
 
-    group_size: int
+    structure: Structure
     luts: int
     sites: int
 
@@ -82,13 +119,8 @@ class LayerPlan:
     @property
     def explanation(self) -> str:
         """Say in a sentence which structure was taken, and against which others."""
-        size = self.candidates[0].group_size
-        taken = f"up to {size} rows share sub-sums" if size > 1 else "rows share their total alone"
-        if size == PAIRS:
-            taken = "any two rows share sub-sums"
-        tried = ", ".join(
-            f"{found.luts} + {found.sites} by {found.group_size or 'pairs'}" for found in self.candidates
-        )
+        taken = self.candidates[0].structure.sentence
+        tried = ", ".join(f"{found.luts} + {found.sites} by {found.structure}" for found in self.candidates)
         groups = f"{self.groups} groups side by side; in the first " if self.groups > 1 else ""
         return f"{groups}{taken}; LUTs + sites of {self.sample_rows} rows that share: {tried}"
 
@@ -109,8 +141,6 @@ class _Layer:
     ----------
     elements
         u as heaps, one per column.
-    terms
-        W recoded.
     scale
         1 or 2.
     offsets
@@ -124,7 +154,6 @@ class _Layer:
     """
 
     elements: tuple[Heap, ...]
-    terms: Terms
     scale: int
     offsets: NDArray[np.int64]
     weights: WeightPlanes
@@ -147,7 +176,6 @@ class _Layer:
             elements=tuple(
                 _element([lane * planes + q for q in range(planes)], factors) for lane in _lanes_of(op, group)
             ),
-            terms=terms_of(weights),
             scale=1 if accumulation.halves or not is_bipolar else 2,
             offsets=-(sum(factors) if is_bipolar else 0) * weights.row_sums(),
             weights=weights,
@@ -201,7 +229,7 @@ def _element(nets: Sequence[int], factors: Sequence[int]) -> Heap:
     return element
 
 
-def plan_layer(op: Mvtu, source: TensorType, group_sizes: Sequence[int] = GROUP_SIZES) -> LayerPlan:
+def plan_layer(op: Mvtu, source: TensorType, structures: Sequence[Structure] | None = None) -> LayerPlan:
     """Choose the cheapest structure of a layer and build it.
 
     Parameters
@@ -210,63 +238,69 @@ def plan_layer(op: Mvtu, source: TensorType, group_sizes: Sequence[int] = GROUP_
         The operator, as if it were unrolled.
     source
         Type of its input: planes or integers.
-    group_sizes
-        Numbers of rows that may share sub-sums, to choose from; :data:`PAIRS` for any two rows.
+    structures
+        Structures to choose from; all that may be the cheapest unless told.
 
     Raises
     ------
     RangeError
         If the unit cannot read the input, or its outputs have different maps at different places.
     """
-    plans = [_plan(_Layer.of(op, source, group), group_sizes) for group in range(op.groups)]
+    plans = [_plan(_Layer.of(op, source, group), structures) for group in range(op.groups)]
     if len(plans) == 1:
         return plans[0]
     return replace(plans[0], netlist=side_by_side([plan.netlist for plan in plans]), groups=op.groups)
 
 
-def _plan(layer: _Layer, group_sizes: Sequence[int]) -> LayerPlan:
+def _plan(layer: _Layer, structures: Sequence[Structure] | None) -> LayerPlan:
     rows = range(layer.weights.rows)
-    sample = rows[: max(*group_sizes, min(SAMPLE_ROWS, SAMPLE_BITS // max(1, layer.n_inputs)))]
-    built = {size: _build(layer, size, sample) for size in group_sizes}
+    if structures is None:
+        structures = STRUCTURES + (FEW_STRUCTURES if len(rows) <= FEW_ROWS else ())
+    largest = max(structure.group_size for structure in structures)
+    sample = rows[: max(largest, min(SAMPLE_ROWS, SAMPLE_BITS // max(1, layer.n_inputs)))]
+    built = {structure: _build(layer, structure, sample) for structure in structures}
     candidates = sorted(
         (
-            Candidate(group_size=size, luts=netlist.luts, sites=slice_sites(netlist))
-            for size, netlist in built.items()
+            Candidate(structure=structure, luts=netlist.luts, sites=slice_sites(netlist))
+            for structure, netlist in built.items()
         ),
-        key=lambda candidate: (candidate.cost, candidate.group_size),
+        key=lambda candidate: (candidate.cost, candidate.structure),
     )
-    size = candidates[0].group_size
+    best = candidates[0].structure
     return LayerPlan(
-        netlist=joined(built[size] if len(sample) == len(rows) else _build(layer, size, rows)),
+        netlist=joined(built[best] if len(sample) == len(rows) else _build(layer, best, rows)),
         sample_rows=len(sample),
         candidates=tuple(candidates),
     )
 
 
-def _build(layer: _Layer, group_size: int, rows: Sequence[int]) -> Netlist:
+def _build(layer: _Layer, structure: Structure, rows: Sequence[int]) -> Netlist:
     """Build the rows of a layer with one structure."""
     builder = NetlistBuilder(layer.n_inputs)
-    terms = layer.terms
+    terms = terms_of(layer.weights, structure.has_total)
     total = Heap()
     for element, offset in zip(layer.elements, terms.total.tolist(), strict=True):
         total.add_multiple(element, offset)
     total = resolve(builder, total)
-    sums = _vector_sums(builder, layer, total, group_size, rows)
+    sums = _vector_sums(builder, layer.elements, terms, total, structure.group_size, rows)
     outputs: list[int] = []
     for row in rows:
         heap = Heap()
         for vector, factor in terms.uses[row]:
             _add_use(builder, heap, sums[vector], factor, terms.carrier_shift)
         heap.add_multiple(total, -int(terms.total_factors[row]))
-        outputs += _outputs(builder, layer, _doubled(layer, heap, row) if layer.is_bordered else heap, row)
+        is_negated = bool(terms.negated[row])
+        if layer.is_bordered:
+            heap = _doubled(layer, heap, row, is_negated)
+        outputs += _outputs(builder, layer, heap, row, is_negated)
     return builder.finish(outputs)
 
 
-def _doubled(layer: _Layer, heap: Heap, row: int) -> Heap:
+def _doubled(layer: _Layer, heap: Heap, row: int, is_negated: bool) -> Heap:
     """Twice a row's sum, and in a frame of nothing what brings the dot product to 0."""
     doubled = Heap()
     doubled.add(heap, 1)
-    sign = -1 if layer.terms.negated[row] else 1
+    sign = -1 if is_negated else 1
     doubled.add_multiple(Heap.of_bits([(0, Bit(layer.n_inputs - 1))]), -sign * int(layer.offsets[row]))
     return doubled
 
@@ -280,14 +314,19 @@ def _add_use(builder: NetlistBuilder, heap: Heap, leaf: Heap, factor: int, shift
 
 
 def _vector_sums(
-    builder: NetlistBuilder, layer: _Layer, total: Heap, group_size: int, rows: Sequence[int]
+    builder: NetlistBuilder,
+    elements: Sequence[Heap],
+    terms: Terms,
+    total: Heap,
+    group_size: int,
+    rows: Sequence[int],
 ) -> dict[int, Heap]:
     """Build the sums of the vectors that some rows use, group by group or in pairs."""
-    items = [total, *(_lifted(element, layer.terms.carrier_shift) for element in layer.elements)]
+    items = [total, *(_lifted(element, terms.carrier_shift) for element in elements)]
     sums: dict[int, Heap] = {}
     step = SAMPLE_ROWS if group_size == PAIRS else max(len(rows), 1)
     for first in range(0, len(rows), step):
-        used, patterns = _patterns(layer.terms, rows[first : first + step])
+        used, patterns = _patterns(terms, rows[first : first + step])
         if used:
             found = _shared(builder, patterns, items, group_size)
             sums.update({used[at]: heap for at, heap in found.items()})
@@ -319,10 +358,9 @@ def _lifted(heap: Heap, shift: int) -> Heap:
     return lifted
 
 
-def _outputs(builder: NetlistBuilder, layer: _Layer, heap: Heap, row: int) -> list[int]:
-    """Make the bits of a row's output element from its sum."""
+def _outputs(builder: NetlistBuilder, layer: _Layer, heap: Heap, row: int, is_negated: bool) -> list[int]:
+    """Make the bits of a row's output element from its sum or its negative."""
     thresholds = layer.thresholds
-    is_negated = bool(layer.terms.negated[row])
     if thresholds is None:
         return _number(builder, layer, heap, row, is_negated)
     bounds = [-((int(layer.offsets[row]) - level) // layer.scale) for level in thresholds.table[row].tolist()]

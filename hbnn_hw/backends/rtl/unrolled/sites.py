@@ -7,17 +7,23 @@ search weighs, without a mapping.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
-from hbnn_hw.backends.rtl.unrolled.netlist import DUAL_INPUTS, ONE, ZERO, CarryChain, Lut, Netlist
+from hbnn_hw.backends.rtl.unrolled.netlist import DUAL_INPUTS, ONE, ZERO, CarryChain, Cell, Lut, Netlist
 
 
 def slice_sites(netlist: Netlist) -> int:
     """Count the sites of a netlist: its LUTs, and what its chains need besides."""
-    reads = Counter(net for cell in netlist.cells for net in cell.inputs)
-    reads.update(netlist.outputs)
-    homes = {cell.outputs[0]: cell for cell in netlist.cells if isinstance(cell, Lut)}
-    return netlist.luts + sum(
-        _extra_sites(cell, reads, homes) for cell in netlist.cells if isinstance(cell, CarryChain)
+    return cell_sites(netlist.cells, netlist.outputs)
+
+
+def cell_sites(cells: Sequence[Cell], outputs: Iterable[int]) -> int:
+    """Count the sites of cells whose outputs nothing else reads, but for ``outputs``."""
+    reads = Counter(net for cell in cells for net in cell.inputs)
+    reads.update(outputs)
+    homes = {cell.outputs[0]: cell for cell in cells if isinstance(cell, Lut)}
+    return len(homes) + sum(
+        _extra_sites(cell, reads, homes) for cell in cells if isinstance(cell, CarryChain)
     )
 
 

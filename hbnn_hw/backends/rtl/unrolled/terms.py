@@ -3,6 +3,9 @@
 With ``T = sum o[j] u[j]`` for inputs u and an offset o[j] per column, a row is ``sum (W[j] + o[j]) u[j] -
 T``. For weights ±1 and o = 1 the digits W + o are 0 and 2: half of the inputs leave the row. In general the
 offsets are chosen to leave the fewest digits ±2**e (canonical signed digits), over the row or its negative.
+
+Few rows do not pay for their total. Without it (o = 0) every column is in every row of ±1, and any four rows
+share the sums of eight classes of columns.
 """
 
 from __future__ import annotations
@@ -118,10 +121,10 @@ def best_offsets(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return best
 
 
-def integer_terms(values: NDArray[np.int64]) -> Terms:
-    """Recode an integer matrix (rows, columns), digit plane by digit plane."""
+def integer_terms(values: NDArray[np.int64], has_total: bool = True) -> Terms:
+    """Recode an integer matrix (rows, columns), digit plane by digit plane, with a total or without one."""
     rows = len(values)
-    total = best_offsets(values)
+    total = best_offsets(values) if has_total else np.zeros(values.shape[1], dtype=np.int64)
     plain, turned = _digit_counts(values + total).sum(axis=1), _digit_counts(total - values).sum(axis=1)
     negated = turned < plain
     planes = digit_planes(np.where(negated[:, np.newaxis], -values, values) + total)
@@ -180,8 +183,8 @@ def plane_terms(weights: WeightPlanes) -> Terms:
     )
 
 
-def terms_of(weights: WeightPlanes) -> Terms:
-    """Recode a weight matrix."""
+def terms_of(weights: WeightPlanes, has_total: bool = True) -> Terms:
+    """Recode a weight matrix; ``has_total`` does not matter to planes with a coefficient per row."""
     if weights.row_coefficients is not None and weights.n_planes > 1:
         return plane_terms(weights)
-    return integer_terms(weights.values())
+    return integer_terms(weights.values(), has_total)
