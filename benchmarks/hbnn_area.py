@@ -32,7 +32,8 @@ from unrolled_area import our_design
 
 import models
 from hbnn_hw.backends.rtl.unrolled.pairs import PAIRS
-from hbnn_hw.backends.rtl.unrolled.plan import Structure, plan_layer
+from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
+from hbnn_hw.backends.rtl.unrolled.structure import Structure
 from hbnn_hw.capture.model import capture_file
 from hbnn_hw.folding import Folding
 from hbnn_hw.ops import Mvtu

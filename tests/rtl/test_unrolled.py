@@ -16,9 +16,10 @@ from hbnn_hw.backends.rtl.unrolled.heap import Heap, signed_digits
 from hbnn_hw.backends.rtl.unrolled.joints import LONGEST
 from hbnn_hw.backends.rtl.unrolled.netlist import ZERO, Bit, CarryChain, NetlistBuilder
 from hbnn_hw.backends.rtl.unrolled.pairs import PAIRS
-from hbnn_hw.backends.rtl.unrolled.plan import FEW_ROWS, SAMPLE_ROWS, Structure, plan_layer
+from hbnn_hw.backends.rtl.unrolled.plan import SAMPLE_ROWS, plan_layer
 from hbnn_hw.backends.rtl.unrolled.sites import slice_sites
 from hbnn_hw.backends.rtl.unrolled.stages import cut
+from hbnn_hw.backends.rtl.unrolled.structure import FEW_ROWS, Structure
 from hbnn_hw.backends.rtl.unrolled.terms import digit_planes, naf_planes
 from hbnn_hw.folding import Folding
 from hbnn_hw.ops import Mvtu

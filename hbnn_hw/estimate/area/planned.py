@@ -7,7 +7,7 @@ planners need neither Amaranth nor a synthesis tool.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
@@ -15,8 +15,12 @@ import numpy as np
 from hbnn_hw.backends.rtl.agreements import IDENTITY, agreement_addends, allowed_levels
 from hbnn_hw.backends.rtl.compressors import Addend, compress
 from hbnn_hw.backends.rtl.parities import plan_parities
-from hbnn_hw.backends.rtl.unrolled.plan import Structure, plan_layer
+from hbnn_hw.backends.rtl.unrolled.netlist import Netlist
+from hbnn_hw.backends.rtl.unrolled.pairs import PAIRS
+from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
+from hbnn_hw.backends.rtl.unrolled.sample import sampled_luts
 from hbnn_hw.backends.rtl.unrolled.stages import cut
+from hbnn_hw.backends.rtl.unrolled.structure import FEW_ROWS, Structure
 from hbnn_hw.ops import Mvtu, Thresholds
 from hbnn_hw.planes import Bits
 from hbnn_hw.types import TensorType
@@ -27,10 +31,11 @@ MOST_ADDENDS = 1024
 
 SEARCHED, BUILT = 2048, 12288
 """Synapses, input planes counted each, of an unrolled layer up to which the planner searches its best
-structure, and up to which it builds one; of larger ones it builds some rows. Either takes about a second."""
+structure, and up to which it builds those that are mostly the best; of larger ones it builds a sample. Each
+takes about a second."""
 
-USUAL = Structure(group_size=4)
-"""Rows that share sub-sums where there is no search: at most one LUT in a hundred more than the best."""
+USUAL = (Structure(group_size=PAIRS), Structure(group_size=4), Structure(group_size=PAIRS, has_total=False))
+"""Structures that are the best of most layers, the last of those with few rows."""
 
 
 @cache
@@ -81,10 +86,6 @@ class Kernel:
     registers: float
     outputs: float
 
-    def scaled(self, rows: float) -> Kernel:
-        """Return a kernel of ``rows`` times as many rows with the same inputs."""
-        return Kernel(self.luts * rows, self.inputs, self.registers * rows, self.outputs * rows)
-
 
 def kernel(op: Mvtu, source: TensorType, stages: int) -> Kernel:
     """Plan an unrolled unit of some pipeline stages as the back end does; of a large one some rows."""
@@ -100,33 +101,33 @@ def _kernel(
     if synapses <= SEARCHED:
         return _planned(op, source, None, stages)
     if synapses <= BUILT:
-        return _planned(op, source, (USUAL,), stages)
-    rows = min(weights.rows, max(USUAL.group_size, int(BUILT * weights.rows / synapses)))
-    part = _planned(_first_rows(op, rows), source, (USUAL,), stages)
-    return part.scaled(weights.rows / rows)
+        return _planned(op, source, USUAL if weights.rows <= FEW_ROWS else USUAL[:-1], stages)
+    return _sampled(op, source, stages)
 
 
 def _planned(op: Mvtu, source: TensorType, structures: Sequence[Structure] | None, stages: int) -> Kernel:
     netlist = plan_layer(op, source, structures).netlist
     read = {net for cell in netlist.cells for net in cell.inputs if 0 <= net < netlist.n_inputs}
     read |= {net for net in netlist.outputs if 0 <= net < netlist.n_inputs}
-    registers = sum(map(len, cut(netlist, stages).registers))
-    return Kernel(netlist.luts, len(read), registers, sum(net >= 0 for net in netlist.outputs))
+    return Kernel(netlist.luts, len(read), _registers(netlist, stages), _driven(netlist))
 
 
-def _first_rows(op: Mvtu, rows: int) -> Mvtu:
-    """Return the operator of its first rows alone."""
-    weights, thresholds = op.weights, op.thresholds
-    coefficients = weights.row_coefficients
-    cut_weights = WeightPlanes(
-        bits=weights.bits[:, :rows],
-        masks=weights.masks[:, :rows],
-        coefficients=weights.coefficients,
-        columns=weights.columns,
-        row_coefficients=None if coefficients is None else coefficients[:, :rows],
+def _sampled(op: Mvtu, source: TensorType, stages: int) -> Kernel:
+    sample = sampled_luts(op, source)
+    part, rows = sample.netlist, op.weights.rows
+    masks = op.weights.unpacked_masks().reshape(op.weights.n_planes, op.groups, -1, op.weights.columns)
+    return Kernel(
+        luts=sample.luts,
+        inputs=float(masks.any(axis=(0, 2)).sum()) * source.element.bits,
+        registers=_registers(part, stages) * sample.luts / max(part.luts, 1),
+        outputs=_driven(part) * rows / sample.finished_rows,
     )
-    if thresholds is not None:
-        thresholds = replace(
-            thresholds, table=thresholds.table[:rows], inverted=thresholds.inverted[:rows], mask=None
-        )
-    return replace(op, weights=cut_weights, thresholds=thresholds, groups=1)
+
+
+def _registers(netlist: Netlist, stages: int) -> int:
+    return sum(map(len, cut(netlist, stages).registers))
+
+
+def _driven(netlist: Netlist) -> int:
+    """Count the outputs that are not constant."""
+    return sum(net >= 0 for net in netlist.outputs)

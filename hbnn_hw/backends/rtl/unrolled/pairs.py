@@ -57,6 +57,7 @@ class _Pool:
 
     def __init__(self, vectors: NDArray[np.int8], sizes: NDArray[np.int64]) -> None:
         self.digits = vectors.astype(np.float32)
+        self._magnitudes = np.abs(self.digits)
         self.count = len(vectors)
         self._sizes = sizes.astype(np.float32)
         self._common = np.zeros((self.count, self.count), dtype=np.float32)
@@ -68,7 +69,9 @@ class _Pool:
         """Count the bits that a vector has in common with all, by equal or by opposite signs."""
         digits = self.digits[: self.count]
         sized = digits[at] * self._sizes
-        difference, both = digits @ sized, np.abs(digits) @ np.abs(sized)
+        # einsum has one thread; those of a matrix product wait for each other on a machine that does more.
+        difference = np.einsum("ij,j->i", digits, sized)
+        both = np.einsum("ij,j->i", self._magnitudes[: self.count], np.abs(sized))
         common: NDArray[np.float32] = (both + np.abs(difference)) / 2
         common[at] = 0
         return common
@@ -89,6 +92,7 @@ class _Pool:
         added = self.count - 1
         self.digits[first] -= shared
         self.digits[second] -= -shared if negative else shared
+        self._magnitudes[[first, second]] = np.abs(self.digits[[first, second]])
         self._refresh(first, second, added)
         return _Use(first, added, False), _Use(second, added, negative)
 
@@ -96,9 +100,11 @@ class _Pool:
         if self.count == len(self._common):
             room = self.count
             self.digits = np.pad(self.digits, ((0, room), (0, 0)))
+            self._magnitudes = np.pad(self._magnitudes, ((0, room), (0, 0)))
             self._common = np.pad(self._common, ((0, room), (0, room)))
             self._partners = np.pad(self._partners, (0, room))
         self.digits[self.count] = vector
+        self._magnitudes[self.count] = np.abs(vector)
         self.count += 1
 
     def _refresh(self, *changed: int) -> None:
