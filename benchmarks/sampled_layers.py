@@ -1,9 +1,9 @@
-"""How well a sample tells the LUTs of a large unrolled layer: the trained MNIST networks' layers, planned whole.
+"""How well a sample tells the LUTs of a large unrolled layer: trained layers, planned whole.
 
-An estimate builds part of a large layer (``hbnn_hw/backends/rtl/unrolled/sample.py``), an export all of it. Here
-both are done to every layer of the checkpoints that are named (``mnist_bnn`` and ``mnist_hbnn`` unless told), with
-the structure that wins on large layers, any two rows sharing. Layers of few synapses are planned exactly by an
-estimate, and left out.
+An estimate builds part of a large layer (``hbnn_hw/backends/rtl/unrolled/sample.py``), an export all of it.
+Here both are done to every layer of the checkpoints that are named (``mnist_bnn`` and ``mnist_hbnn`` unless
+told), with the structure that wins on large layers, any two rows sharing. Layers of few synapses are planned
+exactly by an estimate, and left out.
 
 Prints a table, then one line of JSON: LUTs sampled and planned of every layer, ``worst_pct``, and
 ``cpu_ratio``, the CPU time of the plans over that of the samples. Takes about four minutes.
