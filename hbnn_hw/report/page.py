@@ -25,6 +25,7 @@ from hbnn_hw.report.figures import (
     with_unit,
 )
 from hbnn_hw.report.figures_file import downloads
+from hbnn_hw.report.pareto_section import pareto_section
 from hbnn_hw.report.roofline import Place, Roofline, roofline, roofline_picture
 from hbnn_hw.templating import render
 from hbnn_hw.verify.result import VerificationResult
@@ -377,6 +378,8 @@ def render_report(source: ReportInput) -> str:
             "whole": whole,
             "charts": [area_chart(average, estimate.errors.get("luts")), time_chart(average)],
             "bitwidth": bitwidth_results(),
+            "pareto": pareto_section(source),
+            "explored": source.exploration.n_points if source.exploration else 0,
             "verifications": [verification_row(result) for result in source.verifications],
         },
     )
