@@ -316,6 +316,7 @@ def check_widths(browser: Browser) -> None:
 def take_pictures(browser: Browser, folder: Path) -> None:
     """Photograph light and dark, and print; paper is white whatever the user's choice."""
     paper = "getComputedStyle(document.body).backgroundColor"
+    browser.send("Emulation.setScrollbarsHidden", hidden=True)  # they would cover the edge of the pictures
     browser.resize(1200)
     for scheme, expected in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 23, 26)")):
         browser.emulate("screen", scheme)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hbnn_hw.estimate import Estimate, NodeEstimate
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import HardwareOp, Pool, SlidingWindow
+from hbnn_hw.report.figures import whole
 from hbnn_hw.streams import beat_bits
 
 BOX_WIDTH, BOX_HEIGHT = 160, 92
@@ -84,7 +85,7 @@ class Dataflow:
 
 
 def _plural(count: int, word: str) -> str:
-    return f"{count} {word}" + ("" if count == 1 else "s")
+    return f"{whole(count)} {word}" + ("" if count == 1 else "s")
 
 
 def short(name: str) -> str:

@@ -15,6 +15,7 @@ from hbnn_hw.report.cell import Cell
 from hbnn_hw.report.dataflow import dataflow
 from hbnn_hw.report.document import ReportInput
 from hbnn_hw.report.figures import (
+    THIN,
     UNKNOWN,
     accuracy,
     fact,
@@ -176,7 +177,7 @@ def resource_row(resource: Resource, band: ErrorBand | None) -> ResourceRow:
     return ResourceRow(
         name=resource.name,
         estimated=number(resource.estimated),
-        band=f"±{band.median_pct:.0f} / ±{band.p90_pct:.0f}\u202f%" if band else "by rule",
+        band=_error_text(band),
         synthesized=UNKNOWN if found is None else number(found),
         difference=signed_percent(resource.estimated / found) if found else UNKNOWN,
         available=whole(resource.available),
@@ -186,6 +187,15 @@ def resource_row(resource: Resource, band: ErrorBand | None) -> ResourceRow:
         number=resource.estimated,
         supply=resource.available,
     )
+
+
+def _error_text(band: ErrorBand | None) -> str:
+    """Print the error that was measured; a resource without a band is counted by a rule."""
+    if band is None:
+        return "by rule"
+    if not band.p90_pct:
+        return "none found"
+    return f"±{band.median_pct:.1f} / ±{band.p90_pct:.1f}{THIN}%"
 
 
 def _within(share: float, error_pct: float) -> tuple[float, float]:
@@ -202,7 +212,7 @@ def resource_rows(source: ReportInput) -> list[ResourceRow]:
 def headlines(source: ReportInput) -> list[Headline]:
     """Pick the figures for the top of the page."""
     estimate, device = source.estimate, source.target.device
-    mhz = f"{source.target.clock_mhz:g} MHz"
+    mhz = f"{source.target.clock_mhz:.4g}{THIN}MHz"
     runs = source.verifications
     interval = any(result.interval_cycles is not None for result in runs)
     latency = any(result.latency_cycles is not None for result in runs)
@@ -219,7 +229,9 @@ def headlines(source: ReportInput) -> list[Headline]:
             deployed,
             f"{fact(source.metadata.get('dataset'))}, {whole(images)} test images"
             if isinstance(images, int) and images
-            else "not in the checkpoint",
+            else "not in the checkpoint"
+            if deployed == UNKNOWN
+            else "of a test set of unknown size",
             "measured" if deployed != UNKNOWN else "unknown",
         ),
         Headline(
@@ -257,9 +269,13 @@ def facts(source: ReportInput) -> list[tuple[str, str]]:
         ("Accuracy, deployed integers", accuracy(get("accuracy"))),
         ("Accuracy, as trained", accuracy(get("trained_accuracy"))),
         ("Accuracy, float network", accuracy(get("float_accuracy"))),
-        ("Test images", fact(get("test_images"))),
+        (
+            "Test images",
+            whole(images) if isinstance(images := get("test_images"), int) and images else UNKNOWN,
+        ),
         ("Average bits per weight", f"{network_average(source.graph):.3f}"),
-        ("Epochs, seed", f"{fact(get('epochs'))}, {get('seed', UNKNOWN)}"),
+        ("Epochs", fact(get("epochs"))),
+        ("Seed", str(get("seed", UNKNOWN))),
         ("Command", fact(get("command"))),
     ]
 
@@ -351,7 +367,7 @@ def render_report(source: ReportInput) -> str:
             "network": source.graph.name,
             "version": __version__,
             "device": source.target.device,
-            "clock": f"{source.target.clock_mhz:g} MHz ({source.target.clock_ns:g} ns)",
+            "clock": f"{source.target.clock_mhz:.4g}{THIN}MHz ({source.target.clock_ns:.4g}{THIN}ns)",
             "average_bits": f"{average:.2f}",
             "headlines": headlines(source),
             "dataflow": dataflow(source.graph, estimate),

@@ -212,13 +212,11 @@ def _counts(exploration: Exploration) -> str:
     designs, front = exploration.designs, exploration.front
     large = sum(not one.fits for one in designs)
     without = exploration.n_points - len(designs)
-    apart = [f"{without} had no design"] if without else []
-    apart += [f"{large} do{'es' if large == 1 else ''} not fit the device"] if large else []
+    apart = [f"{whole(without)} had no design"] if without else []
+    apart += [f"{whole(large)} do{'es' if large == 1 else ''} not fit the device"] if large else []
     by = _listed([objective.text for objective in exploration.objectives])
-    return (
-        f"{exploration.n_points} points explored{''.join(f', {text}' for text in apart)}, {len(front)} on "
-        f"the front: no other is as good in {by} and better in one."
-    )
+    points = ", ".join([f"{whole(exploration.n_points)} points explored", *apart])
+    return f"{points}, {whole(len(front))} on the front: no other is as good in {by} and better in one."
 
 
 def _listed(texts: Sequence[str]) -> str:
@@ -231,9 +229,23 @@ def _known_accuracy(exploration: Exploration) -> str:
     known, drawn = (sum(one.accuracy is not None for one in designs), sum(one.is_drawn for one in designs))
     if known == len(designs):
         return "Accuracies are those of trained networks, as their files have them."
-    of = f"The accuracy of {known} of {len(designs)} designs is known" if known else "No accuracy is known"
-    why = f": the weights of {drawn} are drawn for the layers' shapes and were never trained" if drawn else ""
+    some = f"The accuracy of {whole(known)} of {whole(len(designs))} designs is known"
+    of = some if known else "No accuracy is known"
+    why = (
+        f": the weights of {whole(drawn)} are drawn for the layers' shapes and were never trained"
+        if drawn
+        else ""
+    )
     return f"{of}{why}. So more bits count as better, which says nothing about accuracy."
+
+
+def _untrained(drawn: int, better: int) -> str:
+    """Say how many of the better designs are drawn, which nobody could use as they are."""
+    if not drawn:
+        return ""
+    if drawn < better:
+        return f"; {drawn} of them would have to be trained"
+    return f"; {'they' if better > 1 else 'it'} would have to be trained"
 
 
 def _verdict(exploration: Exploration, here: Design) -> str:
@@ -246,6 +258,5 @@ def _verdict(exploration: Exploration, here: Design) -> str:
     if not better:
         return f"None of them beats {HERE}."
     drawn = sum(one.is_drawn for one in better.values())
-    untrained = f"; {drawn} of {len(better)} untrained" if drawn else ""
     numbers = f"Number{'s' if len(better) > 1 else ''} {_listed(list(better))}"
-    return f"{numbers} beat{'' if len(better) > 1 else 's'} {HERE}{untrained}."
+    return f"{numbers} beat{'' if len(better) > 1 else 's'} {HERE}{_untrained(drawn, len(better))}."

@@ -180,10 +180,12 @@ def test_the_page_says_where_the_design_stands():
     assert "None of them beats this design" in words(report_of(record(**like)))
     smaller, faster = like | {"luts": here.luts - 1}, like | {"cycles": here.interval_cycles - 1}
     slower = smaller | {"cycles": here.interval_cycles + 1}
-    assert "Number 1 beats this design; 1 of 1 untrained." in words(report_of(record(**smaller)))
+    assert "Number 1 beats this design; it would have to be trained." in words(report_of(record(**smaller)))
     assert "None of them beats this design" in words(report_of(record(**slower)))
     trained = record(**faster, accuracy=0.96)
     assert "Number 1 beats this design." in words(report_of(trained))
+    both = words(report_of(trained, record(**(smaller | {"bits": 3.0}))))
+    assert "Numbers 1 and 2 beat this design; 1 of them would have to be trained." in both
     unknown = report_of(trained, metadata={})
     assert "The accuracy of this design is not known, so it is not compared" in words(unknown)
     assert "None of them fits its device" in words(report_of(TOO_LARGE))
