@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from hbnn_hw.report.chart import Tick
 from hbnn_hw.report.exploration import Design
-from hbnn_hw.report.scale import LogScale, PercentScale
+from hbnn_hw.report.scale import LinearScale, LogScale
 
 WIDTH, HEIGHT = 500, 370
 LEFT, RIGHT, TOP, BOTTOM = 60, 14, 10, 42
@@ -182,8 +182,8 @@ def panel(plotted: Plotted, figure: Figure) -> Panel:
     designs = [one for one in plotted.designs if has or one.accuracy is not None]
     every = [*designs, plotted.here] if has or plotted.here.accuracy is not None else designs
     across = LogScale.over(list(_widths(every, plotted)), LEFT, WIDTH - RIGHT)
-    scale = LogScale if has else PercentScale
-    up = scale.over([figure.value(one) for one in every], HEIGHT - BOTTOM, TOP)
+    cover = LogScale.over if has else LinearScale.of_shares
+    up = cover([figure.value(one) for one in every], HEIGHT - BOTTOM, TOP)
     shade = shades(plotted.designs)
 
     def mark(one: Design, number: int) -> Mark:

@@ -13,6 +13,7 @@ from hbnn_hw.report.cell import Cell
 from hbnn_hw.report.document import ReportInput
 from hbnn_hw.report.exploration import ACCURACY, Design, Exploration
 from hbnn_hw.report.figures import THIN, UNKNOWN, percent, significant, whole, with_unit
+from hbnn_hw.report.own_bits import OwnBits, own_bits
 from hbnn_hw.report.pareto import ACCURACY as ACCURACY_PANEL
 from hbnn_hw.report.pareto import ENERGY, HERE, RATE, Panel, Plotted, panel, shades
 from hbnn_hw.types import TensorType
@@ -37,6 +38,8 @@ class ParetoSection:
         What was explored, by what it was compared, what is known of the accuracy, where this design stands.
     panels, keys
         The plots and their legend.
+    bits
+        LUTs against the average bitwidth, with a legend of its own; None where no folding has several.
     error
         Error of the LUTs as printed; empty if nobody knows it.
     has_devices
@@ -50,6 +53,7 @@ class ParetoSection:
     sentences: tuple[str, ...]
     panels: tuple[Panel, ...]
     keys: tuple[Key, ...]
+    bits: OwnBits | None
     error: str
     has_devices: bool
     rows: tuple[tuple[int, tuple[Cell, ...]], ...]
@@ -143,6 +147,7 @@ def pareto_section(source: ReportInput) -> ParetoSection | None:
         sentences=tuple(_sentences(exploration, here)),
         panels=tuple(panel(plotted, figure) for figure in figures),
         keys=tuple(_keys(exploration.designs)),
+        bits=own_bits(plotted),
         error=f"±{significant(error, 2)}{THIN}%" if error is not None else "",
         has_devices=len(devices) > 1,
         rows=tuple((number, _cells(one, len(devices) > 1)) for number, one in enumerate(front, start=1)),

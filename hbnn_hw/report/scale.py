@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, log10
 
 from hbnn_hw.report.chart import Tick
@@ -61,31 +61,40 @@ class LogScale:
 
 
 @dataclass(frozen=True, slots=True)
-class PercentScale:
-    """A linear axis of shares: its ends, 0 to 1, and their pixels."""
+class LinearScale:
+    """A linear axis: its ends, their pixels, and how values are printed: times a factor, with a unit."""
 
     low: float
     high: float
     first: float
     last: float
+    factor: float = 1.0
+    unit: str = ""
 
     @classmethod
-    def over(cls, values: Sequence[float], first: float, last: float) -> PercentScale:
-        """Cover shares."""
+    def over(cls, values: Sequence[float], first: float, last: float) -> LinearScale:
+        """Cover values."""
         room = max(0.08 * (max(values) - min(values)), 0.001)
         return cls(min(values) - room, max(values) + room, first, last)
 
+    @classmethod
+    def of_shares(cls, values: Sequence[float], first: float, last: float) -> LinearScale:
+        """Cover shares, 0 to 1, printed as percentages."""
+        return replace(cls.over(values, first, last), factor=100.0, unit=f"{THIN}%")
+
     def __call__(self, value: float) -> float:
-        """Place a share [px]."""
+        """Place a value [px]."""
         share = (value - self.low) / (self.high - self.low)
         return round(self.first + share * (self.last - self.first), 1)
 
     def ticks(self) -> tuple[Tick, ...]:
-        """Label round percentages, with as many decimals as they need."""
-        low, high = 100 * self.low, 100 * self.high
+        """Label round numbers, with as many decimals as they need."""
+        low, high = self.factor * self.low, self.factor * self.high
         power = floor(log10(high - low)) - 1
         steps = (digit * 10.0**exponent for exponent in (power, power + 1) for digit in LABELLED)
         step = next(step for step in steps if (high - low) / step < MOST_TICKS)
         decimals = max(0, -floor(log10(step)))
-        places = range(ceil(low / step), floor(high / step) + 1)
-        return tuple(Tick(self(at * step / 100), f"{at * step:.{decimals}f}{THIN}%") for at in places)
+        return tuple(
+            Tick(self(at * step / self.factor), f"{at * step:.{decimals}f}{self.unit}")
+            for at in range(ceil(low / step), floor(high / step) + 1)
+        )

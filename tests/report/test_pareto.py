@@ -14,6 +14,7 @@ from hbnn_hw.passes import FoldingRequest, lower
 from hbnn_hw.report import Exploration, ReportInput, render_report
 from hbnn_hw.report.exploration import Design
 from hbnn_hw.report.figures_file import downloads, figures_document
+from hbnn_hw.report.own_bits import smallest
 from hbnn_hw.report.pareto import (
     ACCURACY,
     ENERGY,
@@ -28,7 +29,7 @@ from hbnn_hw.report.pareto import (
     shades,
 )
 from hbnn_hw.report.pareto_section import luts_error_pct, pareto_section, this_design
-from hbnn_hw.report.scale import LogScale, PercentScale
+from hbnn_hw.report.scale import LinearScale, LogScale
 from hbnn_hw.target import Target
 from tests.graphs import random_mlp
 from tests.report.test_figures_file import content
@@ -142,6 +143,32 @@ def test_labels_lie_over_nothing(found):
             assert TOP <= top <= bottom <= HEIGHT
             for x0, y0, x1, y1 in boxes[at + 1 :]:
                 assert right <= x0 or left >= x1 or bottom <= y0 or top >= y1
+
+
+def test_what_a_bit_costs_has_a_line_for_every_folding_with_several_bitwidths():
+    found = [
+        record(5000.0, 90, bits=2.0),
+        record(3000.0, 90, bits=1.0),
+        record(3500.0, 90, bits=1.0),
+        record(900.0, 900, bits=1.0, folding="4x4"),
+        record(950.0, 900, bits=2.0, folding="4x4"),
+        record(100.0, 900, bits=1.5, folding="4x4", board="pynq-z1"),
+        record(100.0, 900, bits=1.0, folding="2x2"),
+    ]
+    source = report_of(*found)
+    lines = smallest(source.exploration.designs[:5])
+    assert {name: [one.luts for one in line] for name, line in lines.items()} == {
+        "4x4": [900.0, 950.0],
+        "8x8": [3000.0, 5000.0],
+    }
+    picture = pareto_section(source).bits
+    assert [(curve.text, len(curve.marks)) for curve in picture.curves] == [("4x4", 2), ("8x8", 2)]
+    left, top, right, bottom = picture.frame
+    for x, y in (picture.here, *(mark for curve in picture.curves for mark in curve.marks)):
+        assert left <= x <= right
+        assert top <= y <= bottom
+    assert picture.whisker[0] > picture.here[1] > picture.whisker[1]  # pixels count downwards
+    assert pareto_section(report_of(*found[3:4], *found[5:])).bits is None
 
 
 def test_accuracy_has_a_plot_where_two_are_known():
@@ -261,7 +288,7 @@ def test_logarithmic_axes_have_ticks_inside(low, factor):
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_axes_of_shares_have_different_round_ticks(one, other):
-    scale = PercentScale.over([one, other], 300, 10)
+    scale = LinearScale.of_shares([one, other], 300, 10)
     texts = [tick.text for tick in scale.ticks()]
     assert 2 <= len(texts) <= 8
     assert len(set(texts)) == len(texts)
