@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from hbnn_hw.bit_distribution import Distribution, Sharing
 from hbnn_hw.errors import OutputError
 from hbnn_hw.explore import options
 from hbnn_hw.explore.pareto import OBJECTIVES, Objective, Row, with_front
-from hbnn_hw.explore.point import Drawn, Method, Point, Trained, Weights
+from hbnn_hw.explore.point import Drawn, FoldingTarget, Method, Point, Trained, Weights
 from hbnn_hw.explore.results_file import KnownNetwork, ResultsFile, estimator_version
 from hbnn_hw.explore.space import covers
 from hbnn_hw.explore.table import flat
@@ -81,13 +81,12 @@ def kept_rows(path: Path, file_sha256: str, objectives: Sequence[Objective] = OB
             for document, outcome in results.documents()
             if _belongs(document["weights"], explored, accuracies)
         ]
-    rows = [row for row in rows if not _is_covered(row, rows)]
     if not rows:
         raise OutputError(
             f"'{path}' must have points of version {estimator_version()}, not of older ones alone; "
             "run its exploration again"
         )
-    return with_front(sorted(rows, key=_place), objectives)
+    return with_front(sorted(_uncovered(rows), key=_place), objectives)
 
 
 def _explored(path: Path, known: Sequence[KnownNetwork], file_sha256: str) -> set[str]:
@@ -109,17 +108,22 @@ def _explored(path: Path, known: Sequence[KnownNetwork], file_sha256: str) -> se
     )
 
 
-def _is_covered(row: Row, rows: Sequence[Row]) -> bool:
-    """Whether drawn weights have a trained example at the same folding, device and clock."""
-    point = row.point
-    if isinstance(point.weights, Trained):
-        return False
-    return any(
-        isinstance(other.point.weights, Trained)
-        and replace(other.point, weights=point.weights) == point
-        and covers(other.point.weights, point.weights)
-        for other in rows
-    )
+def _uncovered(rows: Sequence[Row]) -> list[Row]:
+    """Leave out drawn weights that have a trained example at the same folding, device and clock."""
+    trained = defaultdict(list)
+    for row in rows:
+        if isinstance(row.point.weights, Trained):
+            trained[_hardware(row.point)].append(row.point.weights)
+
+    def is_covered(point: Point) -> bool:
+        weights = point.weights
+        return isinstance(weights, Drawn) and any(covers(one, weights) for one in trained[_hardware(point)])
+
+    return [row for row in rows if not is_covered(row.point)]
+
+
+def _hardware(point: Point) -> tuple[FoldingTarget, str, float]:
+    return point.folding, point.board, point.clock_ns
 
 
 def _belongs(weights: Mapping[str, Any], explored: set[str], accuracies: Mapping[str, float | None]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ class ResultsFile:
         self.path = path
         if read_only and not path.is_file():
             raise OutputError(f"'{path}' must be a results file of 'hbnn-hw explore', but there is none")
-        address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        address = f"{path.resolve().as_uri()}?{_reading(path) if read_only else 'mode=rwc'}"
         try:
             self._database = sqlite3.connect(address, LOCK_SECONDS, isolation_level=None, uri=True)
         except sqlite3.Error as error:
@@ -219,6 +220,15 @@ class ResultsFile:
         )
         for point, figures, problem in rows:
             yield json.loads(point), _outcome(figures, problem)
+
+
+def _reading(path: Path) -> str:
+    """Choose how SQLite opens a file that is only read.
+
+    Opened with ``mode=ro``, it would leave the files of its write-ahead log beside it; where it may write, it
+    removes them. A file that may not be written is taken for one that nobody writes.
+    """
+    return "mode=rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "immutable=1"
 
 
 def _outcome(figures: str | None, problem: str) -> Outcome:

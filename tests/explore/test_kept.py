@@ -42,6 +42,7 @@ def test_all_points_of_the_model_file_are_read_back_and_no_others(results):
     assert {row.point: row for row in kept} == {row.point: row for row in rows}
     assert {row.accuracy for row in kept} == {None, 0.5, 0.75}
     assert len(kept_rows(path, OTHER)) == len(FOLDINGS) * 2
+    assert [file.name for file in path.parent.iterdir()] == [path.name]  # reading leaves nothing behind
 
 
 def test_points_stand_in_the_order_of_bits_and_are_compared_as_asked(results):
@@ -113,3 +114,9 @@ def test_points_of_other_versions_are_not_shown(tmp_path):
         database.execute("DROP TABLE networks")
     with pytest.raises(OutputError, match="was written before that was noted"):
         kept_rows(path, FILE)
+
+
+def test_a_file_that_may_not_be_written_is_read(results, monkeypatch):
+    path, rows = results
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert len(kept_rows(path, FILE)) == len(rows)
