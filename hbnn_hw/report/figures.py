@@ -26,6 +26,11 @@ def whole(value: float) -> str:
     return f"{round(value):,}".replace(",", THIN)
 
 
+def plural(count: int, word: str) -> str:
+    """Print a count with what is counted."""
+    return f"{whole(count)} {word}{'' if count == 1 else 's'}"
+
+
 def significant(value: float, digits: int = 3) -> str:
     """Print about ``digits`` significant digits without an exponent; a rounded one keeps its zeros."""
     if value == 0:

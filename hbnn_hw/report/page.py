@@ -12,7 +12,7 @@ from hbnn_hw.report.bit_pictures import bit_pictures
 from hbnn_hw.report.bitmaps import bit_histograms, network_average
 from hbnn_hw.report.bitwidth import area_chart, bitwidth_results, time_chart
 from hbnn_hw.report.cell import Cell
-from hbnn_hw.report.dataflow import dataflow
+from hbnn_hw.report.dataflow import dataflow, slowest
 from hbnn_hw.report.document import ReportInput
 from hbnn_hw.report.figures import (
     THIN,
@@ -20,6 +20,7 @@ from hbnn_hw.report.figures import (
     accuracy,
     fact,
     percent,
+    plural,
     signed_percent,
     significant,
     whole,
@@ -113,8 +114,7 @@ def layer_row(node: NodeEstimate, estimate: Estimate) -> LayerRow:
         *_area_cells(node.area, node.is_calibrated),
         _energy_cell(node.energy.total_pj),
     )
-    slowest = node.name == estimate.bottleneck
-    return LayerRow(node.name, node.kind, cells, share, percent(share, 0), slowest)
+    return LayerRow(node.name, node.kind, cells, share, percent(share, 0), node.name in slowest(estimate))
 
 
 def total_rows(estimate: Estimate) -> list[tuple[str, tuple[Cell, ...]]]:
@@ -237,13 +237,13 @@ def headlines(source: ReportInput) -> list[Headline]:
         Headline(
             "Frames per second",
             with_unit(estimate.frames_per_second, "").strip("\u202f"),
-            f"{whole(estimate.interval_cycles)} cycles a frame, if {mhz} is met",
+            f"{plural(estimate.interval_cycles, 'cycle')} a frame, if {mhz} is met",
             "cycles simulated" if interval else "cycles scheduled",
         ),
         Headline(
             "Latency",
             with_unit(estimate.latency_ns * 1e-9, "s"),
-            f"{whole(estimate.latency_cycles)} cycles, first beat in to last beat out",
+            f"{plural(estimate.latency_cycles, 'cycle')}, first beat in to last beat out",
             "estimated"
             if not estimate.latency_is_exact
             else "cycles simulated"

@@ -185,7 +185,7 @@ def _cells(design: Design, with_device: bool) -> tuple[Cell, ...]:
         Cell(whole(design.interval_cycles), design.interval_cycles),
         Cell(whole(design.frames_per_second), design.frames_per_second),
         Cell(with_unit(design.energy_pj * 1e-12, "J"), design.energy_pj),
-        Cell(whole(design.stored_bits / 1000), design.stored_bits),
+        Cell(with_unit(design.stored_bits, "bit"), design.stored_bits),
         Cell(UNKNOWN) if design.accuracy is None else Cell(percent(design.accuracy, 2), design.accuracy),
     )
 
