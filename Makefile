@@ -27,9 +27,13 @@ test: $(READY) tools data lint
 table: $(READY) tools data
 	$(BIN)/python -m pytest -n auto --dist load --max-worker-restart 0 --table -m table
 
-# The demo's report in Chromium, which must be installed: sorting, downloads, no network, light, dark, print.
+# The demo's report in Chromium, which must be installed: sorting, downloads, no network, light, dark, print. It gets
+# a Pareto front first.
 browser: $(READY)
 	test -e $(DEMO)/report.html || $(MAKE) demo
+	$(BIN)/hbnn-hw explore models/mnist_hbnn.pt -o $(DEMO).sqlite --bits 1.0,1.4,2.0 --map element,tile \
+	    --folding 8x8,16x16,32x32 --checkpoint models/mnist_bnn.pt --checkpoint models/mnist_flexor.pt
+	$(BIN)/hbnn-hw report $(DEMO) --explored $(DEMO).sqlite
 	$(BIN)/python scripts/check_report.py $(DEMO)/report.html out/report_pictures
 
 lint: $(READY)

@@ -13,6 +13,7 @@ import typer
 
 from hbnn_hw import __version__
 from hbnn_hw.cli_explore import estimate_bits, explore
+from hbnn_hw.cli_report import report
 from hbnn_hw.console import err as _err
 from hbnn_hw.console import out as _out
 from hbnn_hw.console import print_json as _print_json
@@ -418,6 +419,7 @@ def estimate(
 
 
 app.command()(explore)
+app.command()(report)
 
 
 @app.command()

@@ -21,7 +21,7 @@ from hbnn_hw.verify.vectors import load_vectors
 
 if TYPE_CHECKING:
     from hbnn_hw.estimate import SynthesisResult
-    from hbnn_hw.report import UnrolledStructure
+    from hbnn_hw.report import Exploration, UnrolledStructure
 
 MANIFEST = "export.json"
 FOLDING = "folding.json"
@@ -29,6 +29,7 @@ REPORT = "report.html"
 RESULTS = "verification.json"
 SYNTHESIS = "synthesis.json"
 STRUCTURES = "rtl/structures.json"
+EXPLORATION = "exploration.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,6 +168,26 @@ def load_structures(folder: Path) -> tuple[UnrolledStructure, ...]:
         raise OutputError(f"'{path}' is damaged ({error}); export the model again") from error
 
 
+def load_exploration(folder: Path) -> Exploration | None:
+    """Read the exploration of a folder's network; None if its report was never given one.
+
+    Raises
+    ------
+    OutputError
+        If the file is damaged.
+    """
+    from hbnn_hw.explore.results_file import estimator_version
+    from hbnn_hw.report import Exploration
+
+    path = folder / EXPLORATION
+    if not path.exists():
+        return None
+    try:
+        return Exploration.from_document(json.loads(path.read_bytes()), estimator_version())
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise OutputError(f"'{path}' is damaged ({error}); delete it and report again") from error
+
+
 def add_results(exported: Exported, results: Sequence[VerificationResult]) -> None:
     """Store verification results (a level's newest replaces its older one) and renew the report."""
     merged = {result.level: result for result in (*load_results(exported.folder), *results)}
@@ -181,12 +202,24 @@ def add_synthesis(exported: Exported, result: SynthesisResult) -> None:
     renew_report(exported)
 
 
+def add_exploration(exported: Exported, document: Mapping[str, Any]) -> None:
+    """Store an exploration (:func:`hbnn_hw.explore.kept.exploration_document`) and renew the report."""
+    replace_file(exported.folder / EXPLORATION, json_bytes(document))
+    renew_report(exported)
+
+
 def renew_report(exported: Exported) -> None:
     """Render the folder's report again from everything that is known by now."""
-    results, synthesis = load_results(exported.folder), load_synthesis(exported.folder)
-    structures = load_structures(exported.folder)
-    page = report_page(exported.graph, exported.manifest, results, synthesis, structures)
-    replace_file(exported.folder / REPORT, page.encode())
+    folder = exported.folder
+    page = report_page(
+        exported.graph,
+        exported.manifest,
+        load_results(folder),
+        load_synthesis(folder),
+        load_structures(folder),
+        load_exploration(folder),
+    )
+    replace_file(folder / REPORT, page.encode())
 
 
 def report_page(
@@ -195,6 +228,7 @@ def report_page(
     results: Sequence[VerificationResult] = (),
     synthesis: SynthesisResult | None = None,
     structures: Sequence[UnrolledStructure] = (),
+    exploration: Exploration | None = None,
 ) -> str:
     """Render the HTML report of a lowered network."""
     from hbnn_hw.estimate import estimate
@@ -210,5 +244,6 @@ def report_page(
             synthesis=synthesis,
             verifications=tuple(results),
             structures=tuple(structures),
+            exploration=exploration,
         )
     )

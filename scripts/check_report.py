@@ -9,6 +9,7 @@ light and dark, and the printed page. `make browser` does so with the demo's rep
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import os
 import shutil
@@ -53,6 +54,34 @@ SORT_EVERYTHING = """
   }
   return { columns, wrong };
 })()
+"""
+
+# Texts that are printed over one another, or over the edge of their picture, in every picture that has any.
+CLASHES = """
+(() => {
+  const wrong = [];
+  for (const svg of document.querySelectorAll("figure svg")) {
+    const box = (one) => one.getBoundingClientRect();
+    const { left, right, top, bottom } = box(svg);
+    const texts = [...svg.querySelectorAll("text")].map((text) => [text.textContent, box(text)]);
+    texts.forEach(([text, here], at) => {
+      const out = [left - here.left, here.right - right, top - here.top, here.bottom - bottom];
+      if (Math.max(...out) > 1) wrong.push(`${text} leaves ${svg.ariaLabel}`);
+      for (const [other, there] of texts.slice(at + 1)) {
+        const across = Math.min(here.right, there.right) - Math.max(here.left, there.left);
+        const along = Math.min(here.bottom, there.bottom) - Math.max(here.top, there.top);
+        if (across > 1 && along > 3) wrong.push(`${text} and ${other} in ${svg.ariaLabel}`);
+      }
+    });
+  }
+  return wrong;
+})()
+"""
+
+# Colours of the Pareto front: of its paper, its marks, its error, its numbers.
+COLOURS = """
+["body", ".pareto .design", ".pareto .error", ".pareto .own", ".pareto .number"]
+  .map((name, at) => getComputedStyle(document.querySelector(name))[at ? "fill" : "backgroundColor"])
 """
 
 FIRST_COLUMN = (
@@ -198,8 +227,8 @@ def check_sorting(browser: Browser) -> None:
     say(f"{found['columns']} columns sort by clicks, the first by keys")
 
 
-def check_downloads(browser: Browser, folder: Path) -> None:
-    """Every link delivers the file that the page holds."""
+def check_downloads(browser: Browser, folder: Path) -> list[Path]:
+    """Every link delivers the file that the page holds; return the files."""
     browser.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder.resolve()))
     links = browser.evaluate("[...document.querySelectorAll('a[download]')].map(a => [a.download, a.href])")
     for at, (name, address) in enumerate(links):
@@ -216,6 +245,48 @@ def check_downloads(browser: Browser, folder: Path) -> None:
             check(time.monotonic() < deadline, f"{name} must arrive")
             time.sleep(0.05)
     say(f"{len(links)} files arrive: {', '.join(name for name, _ in links)}")
+    return [folder / name for name, _ in links]
+
+
+def check_labels(browser: Browser) -> None:
+    """No text of a picture lies over another one, and none is cut off."""
+    browser.resize(1200)
+    found = browser.evaluate(CLASHES)
+    check(not found, f"labels must have room: {found}")
+    say("no labels lie over one another")
+
+
+def check_pareto(browser: Browser, files: list[Path]) -> None:
+    """The Pareto front has marks with errors, in light, dark and print, and its designs are in the files."""
+    if not browser.evaluate("document.querySelectorAll('.pareto').length"):
+        say("no exploration in this page: 'hbnn-hw report DIR --explored FILE' adds one")
+        return
+    kinds = (".design", ".whisker:not(.here)", ".own", "svg")
+    marks, whiskers, own, panels = (
+        browser.evaluate(f"document.querySelectorAll('.pareto {kind}').length") for kind in kinds
+    )
+    check(marks == whiskers > 0, f"every mark must have an error, not {whiskers} of {marks}")
+    check(own == panels, f"this design must be marked in all {panels} plots, not in {own}")
+    colours = {}
+    for media, scheme in (("screen", "light"), ("screen", "dark"), ("print", "dark")):
+        browser.emulate(media, scheme)
+        colours[media, scheme] = browser.evaluate(COLOURS)
+    light, dark, printed = colours.values()
+    check(printed == light, f"printed colours must be the light ones, not {printed}")
+    check(all(map(str.__ne__, light, dark)), f"all colours must differ in the dark: {light}, {dark}")
+    check(all(paper not in ink for paper, *ink in (light, dark)), "nothing must have the paper's colour")
+    browser.emulate("screen", "light")
+    (table,) = (path for path in files if path.name.endswith("_explored.csv"))
+    (document,) = (path for path in files if path.suffix == ".json")
+    points = json.loads(document.read_bytes())["exploration"]["points"]
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    check(
+        [row["on_front"] for row in rows] == [str(point["on_front"]) for point in points], "files must agree"
+    )
+    front = browser.evaluate("document.querySelectorAll('#pareto tbody tr').length")
+    check(front == sum(point["on_front"] for point in points), "the table must have the whole front")
+    say(f"{panels} Pareto plots of {len(points)} points, {front} on the front")
 
 
 def check_without_scripts(browser: Browser, page: Path) -> None:
@@ -245,6 +316,7 @@ def check_widths(browser: Browser) -> None:
 def take_pictures(browser: Browser, folder: Path) -> None:
     """Photograph light and dark, and print; paper is white whatever the user's choice."""
     paper = "getComputedStyle(document.body).backgroundColor"
+    browser.send("Emulation.setScrollbarsHidden", hidden=True)  # they would cover the edge of the pictures
     browser.resize(1200)
     for scheme, expected in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 23, 26)")):
         browser.emulate("screen", scheme)
@@ -272,7 +344,9 @@ def main(page: Path, folder: Path) -> None:
             browser.send(f"{domain}.enable")
         browser.open(page)
         check_sorting(browser)
-        check_downloads(browser, folder)
+        files = check_downloads(browser, folder)
+        check_pareto(browser, files)
+        check_labels(browser)
         check_without_scripts(browser, page)
         check_widths(browser)
         take_pictures(browser, folder)

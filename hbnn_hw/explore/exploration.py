@@ -32,7 +32,7 @@ def explore(
     Parameters
     ----------
     models
-        Every network that a point names.
+        Every network that a point names, the explored one first.
     points
         What to explore (:meth:`hbnn_hw.explore.space.Space.points`).
     results
@@ -49,6 +49,7 @@ def explore(
     tuple of Row
         In the order of ``points``, however they were computed.
     """
+    results.add_networks(models)
     done = results.finished(points)
     progress(len(done), len(points))
     left = [point for point in points if point not in done]

@@ -38,12 +38,15 @@ class Model:
         How it was trained, such as "hbnn"; empty if unknown.
     accuracy
         Share of right answers of the deployed network on its test set, 0 to 1; None if unknown.
+    file_sha256
+        Digest of the file, by which an export of the same file is known; empty if it came from none.
     """
 
     label: str
     graph: Graph
     method: str = ""
     accuracy: float | None = None
+    file_sha256: str = ""
 
     @cached_property
     def content(self) -> bytes:
@@ -108,6 +111,7 @@ def read_model(path: Path) -> Model:
         graph=simple,
         method=str(method or ""),
         accuracy=accuracy if isinstance(accuracy, float) and accuracy > 0 else None,
+        file_sha256=hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from math import ceil, floor, log10
 from pathlib import Path
 
 from hbnn_hw import __version__
@@ -13,7 +12,9 @@ from hbnn_hw.errors import OutputError
 from hbnn_hw.explore.figures import Figures
 from hbnn_hw.explore.pareto import Row
 from hbnn_hw.explore.table import method_text, summary_text
+from hbnn_hw.report.chart import Tick
 from hbnn_hw.report.figures import UNKNOWN, percent, significant, whole, with_unit
+from hbnn_hw.report.scale import LogScale
 from hbnn_hw.templating import render
 
 WIDTH, HEIGHT = 560, 420
@@ -21,11 +22,6 @@ LEFT, RIGHT, TOP, BOTTOM = 66, 16, 30, 46
 
 SHADES = 8
 """Colours, from the fewest to the most bits."""
-
-_LABELLED = (1, 2, 5)
-"""First digits of the numbers that a logarithmic axis is labelled with, where it has few decades."""
-
-_FEW_DECADES = 2
 
 
 class PictureKind(Enum):
@@ -54,14 +50,6 @@ class Axis:
 LUTS = Axis("LUT", lambda figures: figures.luts)
 RATE = Axis("frames a second", lambda figures: figures.frames_per_second)
 ENERGY = Axis("nJ a frame (45 nm)", lambda figures: figures.operation_energy_pj / 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A tick at a pixel position."""
-
-    at: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,39 +84,6 @@ class Key:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """A logarithmic scale: from values to pixels."""
-
-    low: float
-    high: float
-    first: float
-    last: float
-
-    @classmethod
-    def over(cls, values: Sequence[float], first: float, last: float) -> _Scale:
-        """Cover values with a little room around them."""
-        logs = [log10(value) for value in values]
-        room = max(0.05 * (max(logs) - min(logs)), 0.05)
-        return cls(min(logs) - room, max(logs) + room, first, last)
-
-    def __call__(self, value: float) -> float:
-        share = (log10(value) - self.low) / (self.high - self.low)
-        return round(self.first + share * (self.last - self.first), 1)
-
-    def ticks(self) -> tuple[Tick, ...]:
-        digits = _LABELLED if self.high - self.low < _FEW_DECADES else (1,)
-        decades = range(floor(self.low), ceil(self.high) + 1)
-        values = [digit * 10.0**decade for decade in decades for digit in digits]
-        shown = [value for value in values if self.low <= log10(value) <= self.high]
-        return tuple(Tick(self(value), _short(value)) for value in shown)
-
-
-def _short(value: float) -> str:
-    """Print a round number, a large one with a prefix: 20 k."""
-    return with_unit(value, "").rstrip() if value >= 1 else significant(value)
-
-
 def _made(rows: Sequence[Row]) -> list[tuple[Row, Figures]]:
     return [(row, row.outcome.figures) for row in rows if row.outcome.figures is not None]
 
@@ -158,8 +113,8 @@ def _text(row: Row, figures: Figures) -> str:
 def panel(rows: Sequence[Row], x: Axis, y: Axis) -> Panel:
     """Draw every design, and join those on the front that have equally many bits."""
     made, shade = _made(rows), shades(rows)
-    across = _Scale.over([x.value(figures) for _, figures in made], LEFT, WIDTH - RIGHT)
-    up = _Scale.over([y.value(figures) for _, figures in made], HEIGHT - BOTTOM, TOP)
+    across = LogScale.over([x.value(figures) for _, figures in made], LEFT, WIDTH - RIGHT)
+    up = LogScale.over([y.value(figures) for _, figures in made], HEIGHT - BOTTOM, TOP)
     curves = []
     for average, colour in shade.items():
         front = sorted(

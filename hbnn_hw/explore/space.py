@@ -72,7 +72,7 @@ class Space:
             drawn as well.
         """
         trained = [one.trained for one in (model, *checkpoints)]
-        drawn = [one for one in self._drawn(model.digest) if not any(_covers(t, one) for t in trained)]
+        drawn = [one for one in self._drawn(model.digest) if not any(covers(t, one) for t in trained)]
         choices: list[Weights] = sorted([*trained, *drawn], key=lambda one: round(one.average_bits, 6))
         return tuple(
             Point(weights=weights, folding=folding, board=board, clock_ns=clock_ns)
@@ -137,7 +137,7 @@ def _uniform(method: Method, average: float, network: str) -> Drawn | None:
     return Drawn(network=network, method=method, distribution=((n_planes, 1.0),), slice_bits=slice_bits)
 
 
-def _covers(trained: Trained, drawn: Drawn) -> bool:
+def covers(trained: Trained, drawn: Drawn) -> bool:
     """Tell whether trained weights are an example of what would be drawn."""
     # One full plane is the same in every method.
     same_method = trained.method == drawn.method.value or (drawn.is_uniform and drawn.n_planes == 1)

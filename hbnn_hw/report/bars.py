@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hbnn_hw.estimate import ErrorBand, Estimate, NodeEstimate, SynthesisResult
 from hbnn_hw.estimate.area import ASSUMED_ERROR_PCT
-from hbnn_hw.report.dataflow import short
+from hbnn_hw.report.dataflow import short, slowest
 from hbnn_hw.report.figures import whole, with_unit
 
 WIDTH, LEFT, RIGHT = 500, 132, 76
@@ -134,12 +134,12 @@ def _luts(node: NodeEstimate, band: ErrorBand | None, synthesis: SynthesisResult
 
 def layer_bars(estimate: Estimate, synthesis: SynthesisResult | None) -> tuple[BarChart, ...]:
     """Draw cycles, LUTs, block RAM and energy of every node; what no node takes is left out."""
-    nodes, slowest = estimate.nodes, estimate.bottleneck
+    nodes, slow = estimate.nodes, slowest(estimate)
     charts = (
         bar_chart(
             "Cycles a frame",
             "exact",
-            [Amount(n.name, n.cycles, whole(n.cycles), marked=n.name == slowest) for n in nodes],
+            [Amount(n.name, n.cycles, whole(n.cycles), marked=n.name in slow) for n in nodes],
         ),
         bar_chart(
             "LUT",

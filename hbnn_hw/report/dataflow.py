@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hbnn_hw.estimate import Estimate, NodeEstimate
 from hbnn_hw.graph import Graph, Node
 from hbnn_hw.ops import HardwareOp, Pool, SlidingWindow
+from hbnn_hw.report.figures import plural
 from hbnn_hw.streams import beat_bits
 
 BOX_WIDTH, BOX_HEIGHT = 160, 92
@@ -83,8 +84,10 @@ class Dataflow:
     circles: tuple[Circle, ...] = ()
 
 
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}" + ("" if count == 1 else "s")
+def slowest(estimate: Estimate) -> frozenset[str]:
+    """Names of the nodes that set the pace; none where all are equally fast."""
+    names = frozenset(node.name for node in estimate.nodes if node.cycles == estimate.interval_cycles)
+    return names if len(names) < len(estimate.nodes) else frozenset()
 
 
 def short(name: str) -> str:
@@ -100,7 +103,7 @@ def box_text(graph: Graph, node: NodeEstimate) -> tuple[str, tuple[str, ...]]:
         return _SMALL.get(node.kind, node.kind), (_small_line(op),)
     fold = "unrolled" if layer.unrolled else f"PE {layer.pe} × SIMD {layer.simd}"
     bits = f"weights {layer.average_bits:.2f} b, input {layer.input_planes} b"
-    return short(node.name), (f"{layer.columns} → {layer.rows}", bits, fold, _plural(node.cycles, "cycle"))
+    return short(node.name), (f"{layer.columns} → {layer.rows}", bits, fold, plural(node.cycles, "cycle"))
 
 
 def _small_line(op: HardwareOp) -> str:
@@ -109,7 +112,7 @@ def _small_line(op: HardwareOp) -> str:
         return f"{op.kernel[0]}×{op.kernel[1]}"
     if op.lanes_in != op.lanes_out:
         return f"{op.lanes_in} → {op.lanes_out}"
-    return _plural(op.lanes_in, "lane")
+    return plural(op.lanes_in, "lane")
 
 
 def _width(node: NodeEstimate) -> int:
@@ -119,6 +122,7 @@ def _width(node: NodeEstimate) -> int:
 def _place(graph: Graph, estimate: Estimate) -> list[Box]:
     """Put the boxes left to right, into as many rows as they need."""
     boxes: list[Box] = []
+    slow = slowest(estimate)
     x, y = GAP, 8 + STUB
     for node in estimate.nodes:
         width = _width(node)
@@ -127,8 +131,7 @@ def _place(graph: Graph, estimate: Estimate) -> list[Box]:
         height = BOX_HEIGHT if node.layer else SMALL_HEIGHT
         title, lines = box_text(graph, node)
         top = y + (BOX_HEIGHT - height) // 2
-        slowest = node.name == estimate.bottleneck and len(estimate.nodes) > 1
-        boxes.append(Box(x, top, width, height, title, lines, slowest, node.layer is None))
+        boxes.append(Box(x, top, width, height, title, lines, node.name in slow, node.layer is None))
         x += width + GAP
     return boxes
 

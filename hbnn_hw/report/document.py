@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hbnn_hw.estimate import Estimate, SynthesisResult
 from hbnn_hw.graph import Graph
+from hbnn_hw.report.exploration import Exploration
 from hbnn_hw.target import Target
 from hbnn_hw.verify.result import VerificationResult
 
@@ -55,6 +56,8 @@ class ReportInput:
         What was verified; empty before any run.
     structures
         Structures of the unrolled layers; empty where the export has no RTL of such.
+    exploration
+        Other designs of the network, or None.
     """
 
     graph: Graph
@@ -64,3 +67,4 @@ class ReportInput:
     synthesis: SynthesisResult | None = None
     verifications: tuple[VerificationResult, ...] = ()
     structures: tuple[UnrolledStructure, ...] = ()
+    exploration: Exploration | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isclose
+
 UNKNOWN = "–"
 THIN = "\u202f"
 """Narrow no-break space, which groups thousands and joins a number with its unit."""
@@ -24,12 +26,19 @@ def whole(value: float) -> str:
     return f"{round(value):,}".replace(",", THIN)
 
 
+def plural(count: int, word: str) -> str:
+    """Print a count with what is counted."""
+    return f"{whole(count)} {word}{'' if count == 1 else 's'}"
+
+
 def significant(value: float, digits: int = 3) -> str:
-    """Print about ``digits`` significant digits without an exponent."""
+    """Print about ``digits`` significant digits without an exponent; a rounded one keeps its zeros."""
     if value == 0:
         return "0"
     text = f"{value:.{digits}g}"
-    return whole(value) if "e" in text else text
+    if "e" in text:
+        return whole(value)
+    return text if isclose(float(text), value, rel_tol=1e-9) else f"{value:#.{digits}g}".rstrip(".")
 
 
 def with_unit(value: float, unit: str) -> str:

@@ -15,6 +15,7 @@ from hbnn_hw.estimate import NodeEstimate
 from hbnn_hw.report.bitmaps import bit_histograms, network_average
 from hbnn_hw.report.bitwidth import bitwidth_results
 from hbnn_hw.report.document import ReportInput
+from hbnn_hw.report.exploration import Exploration
 from hbnn_hw.report.roofline import roofline
 
 FORMAT = "hbnn_hw.report"
@@ -65,6 +66,7 @@ def figures_document(source: ReportInput) -> dict[str, Any]:
         "bit_maps": [asdict(histogram) for histogram in bit_histograms(source.graph)],
         "roofline": roofline(source.graph, source.target).document(),
         "structures": [asdict(structure) for structure in source.structures],
+        "exploration": source.exploration.document if source.exploration else None,
         "area_vs_bitwidth": bitwidth_results(),
     }
 
@@ -108,13 +110,26 @@ def layers_csv(source: ReportInput) -> str:
     return _csv([[*header, "compute_pj", "memory_pj"], *rows])
 
 
+def explored_csv(exploration: Exploration) -> str:
+    """Print a line an explored point, as ``hbnn-hw explore --csv`` does."""
+    points = exploration.document["points"]
+    columns = list(dict.fromkeys(name for record in points for name in record))
+    return _csv([columns, *([record.get(name) for name in columns] for record in points)])
+
+
 def _address(media_type: str, content: bytes) -> str:
     return f"data:{media_type};charset=utf-8;base64,{base64.b64encode(content).decode()}"
+
+
+def _explored(name: str, exploration: Exploration) -> Download:
+    content = explored_csv(exploration).encode()
+    return Download("explored designs, CSV", f"{name}_explored.csv", _address("text/csv", content))
 
 
 def downloads(source: ReportInput) -> tuple[Download, ...]:
     """Return the files that the page carries."""
     name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in source.graph.name)
+    explored = source.exploration
     return (
         Download(
             "all figures, JSON",
@@ -123,4 +138,5 @@ def downloads(source: ReportInput) -> tuple[Download, ...]:
         ),
         Download("all figures, CSV", f"{name}.csv", _address("text/csv", figures_csv(source).encode())),
         Download("layers, CSV", f"{name}_layers.csv", _address("text/csv", layers_csv(source).encode())),
+        *([_explored(name, explored)] if explored else []),
     )

@@ -12,19 +12,22 @@ from hbnn_hw.report.bit_pictures import bit_pictures
 from hbnn_hw.report.bitmaps import bit_histograms, network_average
 from hbnn_hw.report.bitwidth import area_chart, bitwidth_results, time_chart
 from hbnn_hw.report.cell import Cell
-from hbnn_hw.report.dataflow import dataflow
+from hbnn_hw.report.dataflow import dataflow, slowest
 from hbnn_hw.report.document import ReportInput
 from hbnn_hw.report.figures import (
+    THIN,
     UNKNOWN,
     accuracy,
     fact,
     percent,
+    plural,
     signed_percent,
     significant,
     whole,
     with_unit,
 )
 from hbnn_hw.report.figures_file import downloads
+from hbnn_hw.report.pareto_section import pareto_section
 from hbnn_hw.report.roofline import Place, Roofline, roofline, roofline_picture
 from hbnn_hw.templating import render
 from hbnn_hw.verify.result import VerificationResult
@@ -111,8 +114,7 @@ def layer_row(node: NodeEstimate, estimate: Estimate) -> LayerRow:
         *_area_cells(node.area, node.is_calibrated),
         _energy_cell(node.energy.total_pj),
     )
-    slowest = node.name == estimate.bottleneck
-    return LayerRow(node.name, node.kind, cells, share, percent(share, 0), slowest)
+    return LayerRow(node.name, node.kind, cells, share, percent(share, 0), node.name in slowest(estimate))
 
 
 def total_rows(estimate: Estimate) -> list[tuple[str, tuple[Cell, ...]]]:
@@ -175,7 +177,7 @@ def resource_row(resource: Resource, band: ErrorBand | None) -> ResourceRow:
     return ResourceRow(
         name=resource.name,
         estimated=number(resource.estimated),
-        band=f"±{band.median_pct:.0f} / ±{band.p90_pct:.0f}\u202f%" if band else "by rule",
+        band=_error_text(band),
         synthesized=UNKNOWN if found is None else number(found),
         difference=signed_percent(resource.estimated / found) if found else UNKNOWN,
         available=whole(resource.available),
@@ -185,6 +187,15 @@ def resource_row(resource: Resource, band: ErrorBand | None) -> ResourceRow:
         number=resource.estimated,
         supply=resource.available,
     )
+
+
+def _error_text(band: ErrorBand | None) -> str:
+    """Print the error that was measured; a resource without a band is counted by a rule."""
+    if band is None:
+        return "by rule"
+    if not band.p90_pct:
+        return "none found"
+    return f"±{band.median_pct:.1f} / ±{band.p90_pct:.1f}{THIN}%"
 
 
 def _within(share: float, error_pct: float) -> tuple[float, float]:
@@ -201,7 +212,7 @@ def resource_rows(source: ReportInput) -> list[ResourceRow]:
 def headlines(source: ReportInput) -> list[Headline]:
     """Pick the figures for the top of the page."""
     estimate, device = source.estimate, source.target.device
-    mhz = f"{source.target.clock_mhz:g} MHz"
+    mhz = f"{source.target.clock_mhz:.4g}{THIN}MHz"
     runs = source.verifications
     interval = any(result.interval_cycles is not None for result in runs)
     latency = any(result.latency_cycles is not None for result in runs)
@@ -218,19 +229,21 @@ def headlines(source: ReportInput) -> list[Headline]:
             deployed,
             f"{fact(source.metadata.get('dataset'))}, {whole(images)} test images"
             if isinstance(images, int) and images
-            else "not in the checkpoint",
+            else "not in the checkpoint"
+            if deployed == UNKNOWN
+            else "of a test set of unknown size",
             "measured" if deployed != UNKNOWN else "unknown",
         ),
         Headline(
             "Frames per second",
             with_unit(estimate.frames_per_second, "").strip("\u202f"),
-            f"{whole(estimate.interval_cycles)} cycles a frame, if {mhz} is met",
+            f"{plural(estimate.interval_cycles, 'cycle')} a frame, if {mhz} is met",
             "cycles simulated" if interval else "cycles scheduled",
         ),
         Headline(
             "Latency",
             with_unit(estimate.latency_ns * 1e-9, "s"),
-            f"{whole(estimate.latency_cycles)} cycles, first beat in to last beat out",
+            f"{plural(estimate.latency_cycles, 'cycle')}, first beat in to last beat out",
             "estimated"
             if not estimate.latency_is_exact
             else "cycles simulated"
@@ -256,9 +269,13 @@ def facts(source: ReportInput) -> list[tuple[str, str]]:
         ("Accuracy, deployed integers", accuracy(get("accuracy"))),
         ("Accuracy, as trained", accuracy(get("trained_accuracy"))),
         ("Accuracy, float network", accuracy(get("float_accuracy"))),
-        ("Test images", fact(get("test_images"))),
+        (
+            "Test images",
+            whole(images) if isinstance(images := get("test_images"), int) and images else UNKNOWN,
+        ),
         ("Average bits per weight", f"{network_average(source.graph):.3f}"),
-        ("Epochs, seed", f"{fact(get('epochs'))}, {get('seed', UNKNOWN)}"),
+        ("Epochs", fact(get("epochs"))),
+        ("Seed", str(get("seed", UNKNOWN))),
         ("Command", fact(get("command"))),
     ]
 
@@ -350,7 +367,7 @@ def render_report(source: ReportInput) -> str:
             "network": source.graph.name,
             "version": __version__,
             "device": source.target.device,
-            "clock": f"{source.target.clock_mhz:g} MHz ({source.target.clock_ns:g} ns)",
+            "clock": f"{source.target.clock_mhz:.4g}{THIN}MHz ({source.target.clock_ns:.4g}{THIN}ns)",
             "average_bits": f"{average:.2f}",
             "headlines": headlines(source),
             "dataflow": dataflow(source.graph, estimate),
@@ -377,6 +394,8 @@ def render_report(source: ReportInput) -> str:
             "whole": whole,
             "charts": [area_chart(average, estimate.errors.get("luts")), time_chart(average)],
             "bitwidth": bitwidth_results(),
+            "pareto": pareto_section(source),
+            "explored": source.exploration.n_points if source.exploration else 0,
             "verifications": [verification_row(result) for result in source.verifications],
         },
     )

@@ -9,6 +9,7 @@ from hbnn_hw.estimate.area import ASSUMED_ERROR_PCT
 from hbnn_hw.passes import FoldingRequest, lower
 from hbnn_hw.report.bars import LEFT, MOST_BARS, Amount, bar_chart, error_pct, layer_bars
 from hbnn_hw.report.chart import Series, line_chart
+from hbnn_hw.report.dataflow import slowest
 from hbnn_hw.target import Target
 from tests.graphs import random_mlp
 
@@ -59,6 +60,13 @@ def test_synthesized_units_are_marked_with_their_queues(estimated):
 def test_cycles_mark_the_slowest(estimated):
     cycles = layer_bars(estimated, None)[0]
     assert [bar.name for bar in cycles.bars if bar.marked] == [estimated.bottleneck]
+
+
+def test_all_units_that_set_the_pace_are_marked_unless_all_units_do(estimated):
+    first, second, *others = estimated.nodes
+    both = replace(estimated, nodes=(replace(first, cycles=900), replace(second, cycles=900), *others))
+    assert slowest(both) == {first.name, second.name}
+    assert slowest(replace(estimated, nodes=tuple(replace(n, cycles=1) for n in estimated.nodes))) == set()
 
 
 def test_a_curve_s_band_lies_around_it_and_inside_the_frame():
