@@ -3,7 +3,8 @@
 Amaranth prints a memory's content bit by bit, which costs a microsecond and tens of bytes each. So a ROM is
 an instance here, whose content is one string of hexadecimal words. In the RTLIL text the instance becomes a
 memory without a content, which carries a number in its place; in the Verilog text the words return as the
-assignments that Yosys prints, so that simulators and synthesis read the same text as of Amaranth's memories.
+assignments that Yosys prints, but in blocks of few, because it reads a block in a time that grows with the
+square of its length.
 """
 
 from __future__ import annotations
@@ -131,8 +132,12 @@ def put_contents(verilog: str, contents: Contents) -> str:
     return "".join([*parts, verilog[end:]])
 
 
+_BLOCK_WORDS = 64
+"""Most assignments in an initial block."""
+
+
 def _assignments(memory: str, width: int, words: str) -> Iterator[str]:
     """Print the lines that give a memory its content."""
-    yield "  initial begin\n"
-    yield from (f"    {memory}[{at}] = {width}'h{word};\n" for at, word in enumerate(words.split(" ")))
-    yield "  end\n"
+    lines = [f"    {memory}[{at}] = {width}'h{word};\n" for at, word in enumerate(words.split(" "))]
+    for first in range(0, len(lines), _BLOCK_WORDS):
+        yield "".join(["  initial begin\n", *lines[first : first + _BLOCK_WORDS], "  end\n"])
