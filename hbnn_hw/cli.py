@@ -89,7 +89,7 @@ def export(
     backend: Annotated[
         BackendChoice,
         typer.Option(
-            help="What to emit; by default all that know the network, RTL up to 8 million weight bits."
+            help="What to emit; by default all that know the network, RTL with up to 100 MB of weights."
         ),
     ] = BackendChoice.ALL,
     pe: Annotated[list[str] | None, typer.Option(metavar="N|LAYER=N", help="Rows computed at once.")] = None,

@@ -147,7 +147,7 @@ def export(path: Path, folder: Path, options: ExportOptions, progress: Progress 
     captured, facts, images = _read(path, options)
     progress("lowering to integer hardware operators")
     graph = _lowered(captured, options, progress)
-    backends = _backends(graph, options)
+    backends = _backends(graph, options, progress)
     progress("computing golden vectors")
     vectors = golden_vectors(graph, images)
     files: dict[str, bytes] = {"graph.hbnn": ir_file.to_bytes(graph)}
@@ -206,11 +206,14 @@ def _read(path: Path, options: ExportOptions) -> tuple[Graph, dict[str, Any], ND
     return model.graph, dict(model.facts), model.images
 
 
-RTL_WEIGHT_BITS = 8_000_000
-"""Beyond these the RTL takes minutes to print and is emitted only when it is asked for."""
+RTL_MEMORY_TEXT = 100_000_000
+"""Verilog with weight memories of more [bytes] is emitted only when it is asked for: few tools read it."""
+
+RTL_UNROLLED_BITS = 8_000_000
+"""Beyond these weight bits in unrolled layers the RTL takes minutes to plan, with the same consequence."""
 
 
-def _backends(graph: Graph, options: ExportOptions) -> frozenset[Backend]:
+def _backends(graph: Graph, options: ExportOptions, progress: Progress) -> frozenset[Backend]:
     """Return the back ends to use: those asked for, or else all that know the network's operators."""
     if options.backends is not None and Backend.RTL not in options.backends:
         return options.backends
@@ -222,15 +225,26 @@ def _backends(graph: Graph, options: ExportOptions) -> frozenset[Backend]:
         if options.backends is not None:
             raise
         return frozenset({Backend.HLS})
-    if options.backends is None and _weight_bits(graph) > RTL_WEIGHT_BITS:
+    if options.backends is None and _rtl_is_large(graph):
+        progress("leaving out the RTL, which is large at these foldings; --backend rtl emits it")
         return frozenset({Backend.HLS})
     return options.backends or frozenset(Backend)
 
 
-def _weight_bits(graph: Graph) -> int:
-    """Bits of all weight planes."""
-    units = [node.op.weights for node in graph.hardware_nodes if isinstance(node.op, Mvtu)]
-    return sum(weights.n_planes * weights.rows * weights.columns for weights in units)
+def _rtl_is_large(graph: Graph) -> bool:
+    """Whether the RTL is emitted only when it is asked for."""
+    units = [node.op for node in graph.hardware_nodes if isinstance(node.op, Mvtu)]
+    unrolled = [op.weights for op in units if op.scheduled_folding.unrolled]
+    text = sum(_memory_text(op) for op in units if not op.scheduled_folding.unrolled)
+    unrolled_bits = sum(weights.n_planes * weights.rows * weights.columns for weights in unrolled)
+    return text > RTL_MEMORY_TEXT or unrolled_bits > RTL_UNROLLED_BITS
+
+
+def _memory_text(op: Mvtu) -> int:
+    """Bytes of Verilog that a folded unit's weights and masks take, about: a line a step, a digit 4 bits."""
+    folding, memories = op.scheduled_folding, 1 if op.weights.is_homogeneous else 2
+    line = len("    memory[100000] = 256'h;\n") + folding.pe * folding.simd // 4
+    return memories * op.place_cycles() * line
 
 
 def _backend_files(

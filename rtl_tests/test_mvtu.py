@@ -35,6 +35,7 @@ CASES = {
     "signed": Case(
         places=(2, 2), channels=8, element=Integers(-9, 7), folding=Folding(3, 2), maps=Maps.COLUMNS, levels=0
     ),
+    "deep": Case(places=(2,), rows=15, channels=10, folding=Folding(1, 1), maps=Maps.FULL),
     "unrolled": Case(
         places=(3,), channels=5, element=Bordered(Planes((1,))), folding=Folding(6, 5, unrolled=True)
     ),

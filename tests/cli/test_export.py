@@ -9,8 +9,11 @@ import pytest
 
 import hbnn_hw
 from hbnn_hw import ir_file
+from hbnn_hw.export import Backend, ExportOptions, _backends
 from hbnn_hw.ops import Mvtu
+from hbnn_hw.passes import FoldingRequest, lower
 from tests.cli.conftest import MODELS
+from tests.graphs import random_mlp
 
 
 def files_of(folder):
@@ -95,6 +98,23 @@ def test_one_backend_alone_is_emitted_on_request(hbnn, tmp_path):
     }
     assert not (tmp_path / "h" / "rtl").exists()
     assert not (tmp_path / "r" / "hls").exists()
+
+
+@pytest.mark.parametrize(
+    ("limit", "request_"),
+    [("RTL_MEMORY_TEXT", FoldingRequest(pe=2, simd=4)), ("RTL_UNROLLED_BITS", FoldingRequest(unroll=True))],
+)
+def test_large_rtl_is_left_out_unless_it_is_asked_for(monkeypatch, limit, request_):
+    """The user is told; weights of 0 bytes or bits stand for those of 100 million or 8 million."""
+    graph, told = lower(random_mlp(1, [16, 8, 4]), request_), []
+    assert _backends(graph, ExportOptions(), told.append) == {Backend.HLS, Backend.RTL}
+    assert told == []
+    monkeypatch.setattr(f"hbnn_hw.export.{limit}", 0)
+    assert _backends(graph, ExportOptions(), told.append) == {Backend.HLS}
+    assert len(told) == 1
+    assert "--backend rtl" in told[0]
+    both = ExportOptions(backends=frozenset(Backend))
+    assert _backends(graph, both, told.append) == {Backend.HLS, Backend.RTL}
 
 
 def test_plane_scales_may_be_shifts(hbnn, tmp_path):

@@ -12,6 +12,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hbnn_hw.backends.rtl.lut import Fabric, lut, lut_pair
+from hbnn_hw.backends.rtl.rom_contents import rom_instance
 from hbnn_hw.folding import LUT_ROM_DEPTH
 from hbnn_hw.planes import Bits
 
@@ -73,8 +74,11 @@ class Rom(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
             m.d.comb += self.data.eq(self.words[0])
         elif fabric is Fabric.XC7 and self.style is not RomStyle.BLOCK and len(self.words) <= _TABLE_DEPTH:
             self._look_up(m, fabric)
-        else:
+        elif platform is None:
             self._read(m)
+        else:
+            ports = (self.address, self.en, self.data)
+            m.submodules.memory = rom_instance(self.words, *ports, _ATTRIBUTES[self.style])
         return m
 
     def _look_up(self, m: Module, fabric: Fabric) -> None:
@@ -99,6 +103,7 @@ class Rom(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
         return [int("".join(column), 2) for column in zip(*rows, strict=True)][::-1]
 
     def _read(self, m: Module) -> None:
+        """Add a memory that Amaranth's simulator knows."""
         m.submodules.memory = memory = Memory(
             shape=self.data.shape(),
             depth=len(self.words),

@@ -13,6 +13,7 @@ from amaranth.hdl import Elaboratable, Value
 
 from hbnn_hw.backends.rtl.identifiers import identifier
 from hbnn_hw.backends.rtl.lut import Fabric
+from hbnn_hw.backends.rtl.rom_contents import CONTENTS_ATTRIBUTE, put_contents, take_contents
 from hbnn_hw.yosys import run_yosys
 
 _PASSES = (
@@ -60,11 +61,12 @@ def to_verilog(
         If pyosys is not installed.
     """
     design = rtlil.convert(component, name=name, platform=fabric, ports=ports, emit_src=False)
+    design, contents = take_contents(design)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "design.il").write_text(tidy_modules(design), encoding="utf-8")
         run_yosys(_PASSES, folder)
-        return tidy_text((folder / "design.v").read_text(encoding="utf-8"))
+        return put_contents(tidy_text((folder / "design.v").read_text(encoding="utf-8")), contents)
 
 
 def tidy_text(text: str) -> str:
@@ -83,9 +85,11 @@ def tidy_text(text: str) -> str:
 
 
 _ATTRIBUTE = re.compile(
-    r"^[ ]*\(\* (?!rom_style|logic_block).*? \*\)\n|[ ]*\(\* (?:full|parallel)_case.*?\*\)", re.MULTILINE
+    rf"^[ ]*\(\* (?!rom_style|logic_block|{CONTENTS_ATTRIBUTE}).*? \*\)\n"
+    r"|[ ]*\(\* (?:full|parallel)_case.*?\*\)",
+    re.MULTILINE,
 )
-"""All but those that tell synthesis where to put a memory."""
+"""All but those that tell synthesis where to put a memory, or which content it has."""
 
 _ESCAPED = re.compile(r"\\([\w$]+) ")
 
