@@ -12,7 +12,7 @@ ALLOWED_SKIPS = ("no GPU", "the published parameters are not beside this checkou
 """What a CI machine may lack; any other skipped test fails there."""
 
 # Examples are drawn from fixed seeds in CI, so that a red run can be repeated; nothing is ever timed.
-settings.register_profile("project", deadline=None, derandomize=CI)
+settings.register_profile("project", deadline=None, derandomize=CI, max_examples=60 if CI else 100)
 settings.load_profile("project")
 
 
