@@ -24,7 +24,8 @@ def test_maps_of_columns_and_rows_cost_what_their_bits_say(script):
     area = json.loads(script.AREA.read_text(encoding="utf-8"))
     assert (area["rows"], area["layers"]) == (32, ["fc1", "fc2", "fc3"])
     assert area["column_1p4_over_1"] <= 1.5
-    assert area["column_1p4_over_2"] <= 0.75
+    # Two full planes have 0.75 digits a weight behind the shared total, 1.4 bits in columns 0.61.
+    assert area["column_1p4_over_2"] <= 0.61 / 0.75
     assert area["row_1p4_over_1"] <= 1.4
     assert area["element_1p4_over_1"] <= 2.1
 
