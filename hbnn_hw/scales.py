@@ -128,8 +128,17 @@ def _exponent(m: Fraction) -> int:
 
 
 def fit_scales(mu: Sequence[float], bound: float, form: ScaleForm) -> IntegerScales:
-    """Return :func:`integer_scales` or :func:`power_of_two_scales`; the latter have no bound."""
-    return integer_scales(mu, bound) if form is ScaleForm.INTEGERS else power_of_two_scales(mu)
+    """Return :func:`integer_scales` or :func:`power_of_two_scales`; the latter have no bound.
+
+    Scales that are powers of two apart stay so in either form: no smaller integers are worth an error.
+    """
+    if form is ScaleForm.POWERS_OF_TWO:
+        return power_of_two_scales(mu)
+    rounded = integer_scales(mu, bound)
+    if rounded.relative_error == 0.0:
+        return rounded
+    shifts = power_of_two_scales(mu)
+    return shifts if shifts.relative_error == 0.0 else rounded
 
 
 def _checked(mu: Sequence[float]) -> list[Fraction]:

@@ -1,4 +1,9 @@
-"""784-256-256-256-10 on MNIST at every average bitwidth, with bit maps per element, column and row."""
+"""784-256-256-256-10 on MNIST at every average bitwidth, with bit maps per element, column and row.
+
+Plane scales are trained as powers of two, so that hardware shifts and deployment rounds nothing.
+``python -m models.experiments --study bit_maps --fresh --keep models/deployed`` trains them all and writes
+the deployed networks, which ``benchmarks/hbnn_area.py`` builds in logic.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from hbnn_hw.data import DatasetName
-from hbnn_hw.nn import Granularity, HbnnSpec, Loss, Method, Sharing, TrainConfig
+from hbnn_hw.nn import Granularity, HbnnSpec, Loss, Method, PlaneScales, Sharing, TrainConfig
 from hbnn_hw.nn.bit_map import Distribution
 from models.perceptron import converted
 from models.recipe import Recipe
@@ -40,15 +45,18 @@ def recipe_name(sharing: Sharing, average: float) -> str:
 
 def _recipe(sharing: Sharing, average: float) -> Recipe:
     label = f"{average} bits"
+    spec = HbnnSpec(
+        distribution=MIXES[average],
+        granularity=Granularity(sharing=sharing),
+        plane_scales=PlaneScales.POWERS_OF_TWO,
+    )
     return Recipe(
         name=recipe_name(sharing, average),
         label=f"{label}, map per {sharing.value}" if _is_mixed(average) else label,
         dataset=DatasetName.MNIST,
         method=Method.HBNN,
         shape="784-256-256-256-10",
-        network=converted(
-            HIDDEN, HbnnSpec(distribution=MIXES[average], granularity=Granularity(sharing=sharing))
-        ),
+        network=converted(HIDDEN, spec),
         config=CONFIG,
     )
 

@@ -143,6 +143,19 @@ def test_runs_are_done_once_and_alike(results, capsys, monkeypatch):
     assert (results / "docs" / "results" / "short.svg").read_bytes() == picture
 
 
+def test_the_kept_network_of_the_first_seed_is_the_one_that_was_measured(results, monkeypatch):
+    from hbnn_hw.evaluate import evaluate_file
+    from models import experiments, results_page, run_log
+
+    study = short_study(recipes=short_study().recipes[1:])
+    monkeypatch.setattr(experiments, "STUDIES", (study,))
+    monkeypatch.setattr(results_page, "STUDIES", (study,))
+    assert experiments.main(["--keep", str(results / "kept")]) == 0
+    assert [path.name for path in (results / "kept").iterdir()] == ["digits_hbnn.hbnn"]
+    found = evaluate_file(results / "kept" / "digits_hbnn.hbnn", "digits", None)
+    assert found.accuracy == run_log.read("digits_hbnn")[0].accuracy > 0.7
+
+
 def test_only_what_was_asked_for_is_pending(results, monkeypatch):
     from models import experiments
 

@@ -46,7 +46,7 @@ from hbnn_hw.nn.flexor import (
     FlexorWeights,
     SharpnessSchedule,
 )
-from hbnn_hw.nn.hbnn import HbnnLinear, HbnnWeights, binarize_residuals, residual_planes
+from hbnn_hw.nn.hbnn import HbnnLinear, HbnnWeights, PlaneScales, binarize_residuals, residual_planes
 from hbnn_hw.nn.hbnn_activation import HbnnActivation, calibrate_activations
 from hbnn_hw.nn.latent import LatentLayer, LatentLinear, QuantizedLayer, QuantizedLinear, RealPlanes
 from hbnn_hw.nn.layer_specs import (
@@ -154,6 +154,7 @@ __all__ = [
     "OutputScale",
     "Pad",
     "Padding",
+    "PlaneScales",
     "QuantizedConv",
     "QuantizedConv1d",
     "QuantizedConv2d",

@@ -19,7 +19,7 @@ from hbnn_hw.nn.conv import (
     Sizes,
 )
 from hbnn_hw.nn.flexor import FlexorOptions, FlexorWeights
-from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnWeights
+from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnWeights, PlaneScales
 from hbnn_hw.nn.latent import Plain
 from hbnn_hw.nn.slb import SlbWeights
 
@@ -53,10 +53,11 @@ class HbnnConv(HbnnWeights, LatentConv):
         heuristic: Heuristic | str = Heuristic.MIDDLE_OUT,
         frozen: bool = False,
         granularity: Granularity | Sequence[str | int] = ELEMENT,
+        plane_scales: PlaneScales | str = PlaneScales.MEANS,
         **shape: Unpack[ConvOptions],
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, bias=bias, **shape)
-        self._make_map(distribution, heuristic, granularity, frozen=frozen)
+        self._make_map(distribution, heuristic, granularity, plane_scales, frozen=frozen)
 
     def config(self) -> dict[str, Plain]:
         """Return the constructor's arguments as plain values."""

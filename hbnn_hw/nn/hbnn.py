@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import cast
 
 import torch
@@ -24,6 +25,15 @@ from hbnn_hw.nn.straight_through import straight_through
 
 DEFAULT_DISTRIBUTION = dist_from_avg(1.4)
 """70 / 20 / 10 % of 1, 2 and 3 bits, the paper's default."""
+
+
+class PlaneScales(Enum):
+    """What the scales of a layer's planes may be."""
+
+    MEANS = "means"
+    """The mean magnitudes that planes leave over (HBNN eq. 5); deployment rounds them to integers."""
+    POWERS_OF_TWO = "powers-of-two"
+    """Those means, each rounded to the nearest ``mu_1 · 2^k``: hardware shifts, and rounds nothing more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +63,7 @@ def binarize_residuals(
     n_planes: int,
     mu: Tensor | None = None,
     *,
+    form: PlaneScales = PlaneScales.MEANS,
     per_sample: bool = False,
     keep_signs: bool = False,
 ) -> Residuals:
@@ -71,6 +82,8 @@ def binarize_residuals(
         Planes to compute, at least 1; a plane that no entry has gets mu = 0.
     mu
         float32 (planes,): scales to use instead of the means.
+    form
+        What the scales may be where they are computed.
     per_sample
         Whether the first dimension is a batch and every sample has means of its own.
     keep_signs
@@ -80,7 +93,8 @@ def binarize_residuals(
     bits = bit_map.to(values.dtype, memory_format=torch.contiguous_format)
     residual, total = values.detach().clone(), torch.zeros_like(values)
     sign, product, mask = torch.empty_like(residual), torch.empty_like(residual), torch.empty_like(bits)
-    signs, scales = [], []
+    signs: list[Tensor] = []
+    scales: list[Tensor] = []
     for plane in range(n_planes):
         torch.clamp(bits, 0.0, 1.0, out=mask)
         bits.sub_(1.0)
@@ -90,6 +104,8 @@ def binarize_residuals(
             signs.append(sign.clone())
         if mu is None:
             scale = _mean(torch.mul(residual, sign, out=product), mask.sum(), per_sample)
+            if scales and form is PlaneScales.POWERS_OF_TWO:
+                scale = _shifted(scales[0], scale)
         else:
             scale = mu[plane]
         scales.append(scale)
@@ -107,7 +123,19 @@ def _mean(magnitudes: Tensor, n_entries: Tensor, per_sample: bool) -> Tensor:
     return sums / n_entries.clamp(min=1)
 
 
-def residual_planes(weights: Tensor, bit_map: Tensor, n_planes: int, mu: Tensor | None = None) -> RealPlanes:
+def _shifted(first: Tensor, scale: Tensor) -> Tensor:
+    """Return the nearest ``first · 2^k``, by its logarithm; 0 for a scale of 0."""
+    ratio = scale / first.clamp(min=torch.finfo(first.dtype).tiny)
+    return first * torch.exp2(torch.round(torch.log2(ratio)))
+
+
+def residual_planes(
+    weights: Tensor,
+    bit_map: Tensor,
+    n_planes: int,
+    mu: Tensor | None = None,
+    form: PlaneScales = PlaneScales.MEANS,
+) -> RealPlanes:
     """Return the planes of :func:`binarize_residuals` with one scale each.
 
     Parameters
@@ -120,13 +148,15 @@ def residual_planes(weights: Tensor, bit_map: Tensor, n_planes: int, mu: Tensor 
         Planes to compute, at least 1.
     mu
         float32 (planes,): scales to use instead of the means.
+    form
+        What the scales may be where they are computed.
 
     Returns
     -------
     RealPlanes
         Signs (planes, ...) and scales.
     """
-    residuals = binarize_residuals(weights, bit_map, n_planes, mu, keep_signs=True)
+    residuals = binarize_residuals(weights, bit_map, n_planes, mu, form=form, keep_signs=True)
     return RealPlanes(torch.stack(residuals.signs), torch.stack(residuals.mu))
 
 
@@ -140,6 +170,8 @@ class HbnnWeights(LatentLayer):
     ----------
     distribution, heuristic, granularity
         What the map is made from.
+    plane_scales
+        What mu may be.
     frozen
         Whether map and mu are constants.
     bit_map
@@ -151,6 +183,7 @@ class HbnnWeights(LatentLayer):
     distribution: Distribution
     heuristic: Heuristic
     granularity: Granularity
+    plane_scales: PlaneScales
     frozen: bool
     bit_map: Tensor
     mu: Tensor
@@ -160,12 +193,14 @@ class HbnnWeights(LatentLayer):
         distribution: Sequence[Sequence[float]],
         heuristic: Heuristic | str,
         granularity: Granularity | Sequence[str | int],
+        plane_scales: PlaneScales | str,
         *,
         frozen: bool,
     ) -> None:
         self.distribution = plain_distribution(distribution)
         self.heuristic = Heuristic(heuristic)
         self.granularity = plain_granularity(granularity)
+        self.plane_scales = PlaneScales(plane_scales)
         self.frozen = frozen
         self.register_buffer("bit_map", torch.zeros(self.weight.shape, dtype=torch.uint8))
         self.register_buffer("mu", torch.zeros(self.n_planes))
@@ -192,18 +227,23 @@ class HbnnWeights(LatentLayer):
 
     def planes(self) -> RealPlanes:
         """Return the planes of the present latent weights, with stored scales once frozen."""
-        return residual_planes(self.weight, self.bit_map, self.n_planes, self._stored_mu())
+        return residual_planes(self.weight, self.bit_map, self.n_planes, self._stored_mu(), self.plane_scales)
 
     def quantized_weight(self) -> Tensor:
         """Return Q(W), float32 of W's shape, with the straight-through gradient to W."""
-        residuals = binarize_residuals(self.weight, self.bit_map, self.n_planes, self._stored_mu())
+        residuals = binarize_residuals(
+            self.weight, self.bit_map, self.n_planes, self._stored_mu(), form=self.plane_scales
+        )
         return straight_through(self.weight, residuals.values)
 
     def _stored_mu(self) -> Tensor | None:
         return self.mu if self.frozen else None
 
     def _map_config(self) -> dict[str, Plain]:
-        return map_config(self.distribution, self.heuristic, self.granularity, frozen=self.frozen)
+        config = map_config(self.distribution, self.heuristic, self.granularity, frozen=self.frozen)
+        if self.plane_scales is not PlaneScales.MEANS:
+            config["plane_scales"] = self.plane_scales.value
+        return config
 
     def check_buffers(self) -> None:
         """Raise ValueError if the map asks for planes that the layer lacks, or mu is negative."""
@@ -257,6 +297,8 @@ class HbnnLinear(HbnnWeights, LatentLinear):
         Whether map and mu are constants already (when read from a checkpoint).
     granularity
         Which weights share their bitwidth; ``[sharing, pe, simd]`` is accepted.
+    plane_scales
+        What mu may be; the value's text is accepted.
     """
 
     def __init__(
@@ -269,9 +311,10 @@ class HbnnLinear(HbnnWeights, LatentLinear):
         heuristic: Heuristic | str = Heuristic.MIDDLE_OUT,
         frozen: bool = False,
         granularity: Granularity | Sequence[str | int] = ELEMENT,
+        plane_scales: PlaneScales | str = PlaneScales.MEANS,
     ) -> None:
         super().__init__(in_features, out_features, bias=bias)
-        self._make_map(distribution, heuristic, granularity, frozen=frozen)
+        self._make_map(distribution, heuristic, granularity, plane_scales, frozen=frozen)
 
     def config(self) -> dict[str, Plain]:
         """Return the constructor's arguments as plain values."""

@@ -25,7 +25,7 @@ from hbnn_hw.nn.conv_methods import (
     SlbConv2d,
 )
 from hbnn_hw.nn.flexor import AlphaInit, FlexorLinear
-from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnLinear, HbnnWeights
+from hbnn_hw.nn.hbnn import DEFAULT_DISTRIBUTION, HbnnLinear, HbnnWeights, PlaneScales
 from hbnn_hw.nn.hbnn_activation import HbnnActivation
 from hbnn_hw.nn.latent import LatentLayer, QuantizedLayer
 from hbnn_hw.nn.slb import SlbLinear
@@ -89,7 +89,7 @@ class HbnnSpec(LayerSpec):
 
     Attributes
     ----------
-    distribution, heuristic, granularity
+    distribution, heuristic, granularity, plane_scales
         See :class:`HbnnLinear`.
     padding
         What stands around the image; a convolution with padding needs it.
@@ -98,6 +98,7 @@ class HbnnSpec(LayerSpec):
     distribution: Distribution = DEFAULT_DISTRIBUTION
     heuristic: Heuristic = Heuristic.MIDDLE_OUT
     granularity: Granularity = ELEMENT
+    plane_scales: PlaneScales = PlaneScales.MEANS
     padding: Padding | None = None
 
     def replace(self, module: nn.Module) -> nn.Module:
@@ -109,6 +110,7 @@ class HbnnSpec(LayerSpec):
             distribution=self.distribution,
             heuristic=self.heuristic,
             granularity=self.granularity,
+            plane_scales=self.plane_scales,
         )
 
 

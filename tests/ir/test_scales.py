@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hbnn_hw.errors import RangeError
-from hbnn_hw.scales import integer_scales, power_of_two_scales
+from hbnn_hw.scales import ScaleForm, fit_scales, integer_scales, power_of_two_scales
 
 scale_lists = st.lists(st.floats(0.01, 10.0), min_size=1, max_size=4)
 
@@ -87,3 +87,10 @@ def test_powers_of_two_of_a_ladder_are_exact():
 def test_scales_too_far_apart_for_shifts_are_refused():
     with pytest.raises(RangeError, match="must be within a factor of 4096"):
         power_of_two_scales([1e-6, 1.0])
+
+
+def test_scales_that_are_powers_of_two_apart_are_not_rounded_to_smaller_integers():
+    mu = [0.8, 0.8, 0.05]
+    assert integer_scales(mu).coefficients == (15, 15, 1)
+    assert fit_scales(mu, 0.04, ScaleForm.INTEGERS).coefficients == (16, 16, 1)
+    assert fit_scales([0.8, 0.8, 0.052], 0.04, ScaleForm.INTEGERS).coefficients == (15, 15, 1)

@@ -119,7 +119,7 @@ def test_every_kind_survives_description():
         "binary_linear": {"in_features": 3, "out_features": 2, "bias": True},
         "hbnn_linear": {"in_features": 3, "out_features": 2, "bias": True, "heuristic": "top_down",
                         "distribution": [[1, 0.5], [2, 0.5]], "frozen": True,
-                        "granularity": ["tile", 2, 3]},
+                        "granularity": ["tile", 2, 3], "plane_scales": "powers-of-two"},
         "threshold_input": {"threshold": 0.5},
         "thermometer_input": {"features": 3, "levels": 4},
         "hbnn_activation": {"shape": [3, 2], "momentum": 0.5, "heuristic": "random", "frozen": False,

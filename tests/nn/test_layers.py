@@ -1,6 +1,7 @@
 """Training layers: forward values and straight-through gradients against hand values and the papers."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from hbnn_hw.nn import (
     Method,
     Output,
     OutputScale,
+    PlaneScales,
     Sharing,
     SignActivation,
     StochasticSign,
@@ -29,6 +31,7 @@ from hbnn_hw.nn import (
     mlp,
     residual_planes,
 )
+from hbnn_hw.scales import DEFAULT_SCALE_ERROR, ScaleForm, fit_scales
 
 # Around both edges of the estimator's window, and both zeros.
 POINTS = [-2.0, -1.0, -0.5, -0.0, 0.0, 1e-30, 0.5, 1.0, 1.0000001, 2.0]
@@ -151,6 +154,46 @@ def test_residual_planes_are_the_authors_algorithm(rows, columns, seed):
     np.testing.assert_allclose(planes.values().numpy(), expected, atol=1e-5)
     np.testing.assert_allclose(planes.mu.numpy(), scales, atol=1e-5)
     assert np.array_equal((planes.signs != 0).sum(0).numpy(), bit_map)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_scales_as_powers_of_two_are_the_nearest_to_the_means(rows, columns, seed):
+    rng = np.random.default_rng(seed)
+    weights = torch.from_numpy(rng.normal(size=(rows, columns)).astype(np.float32))
+    bit_map = torch.from_numpy(rng.integers(0, 4, size=(rows, columns)).astype(np.uint8))
+    planes = residual_planes(weights, bit_map, 3, form=PlaneScales.POWERS_OF_TWO)
+    residual = weights.double()
+    for plane, mu in enumerate(planes.mu.double()):
+        present = bit_map > plane
+        if plane and present.any() and mu:
+            mean = residual.abs()[present].mean()
+            assert 0.5**0.5 - 1e-4 < mean / mu < 2**0.5 + 1e-4
+        residual = residual - mu * planes.signs[plane].double()
+    first, *others = [mu for mu in planes.mu.tolist() if mu] or [1.0]
+    assert all(math.frexp(mu / first)[0] == 0.5 for mu in others)
+    given_again = residual_planes(weights, bit_map, 3, planes.mu)
+    assert torch.equal(planes.values(), given_again.values())
+
+
+def test_deployment_rounds_nothing_of_scales_that_are_powers_of_two():
+    torch.manual_seed(1)
+    layer = HbnnLinear(60, 20, plane_scales=PlaneScales.POWERS_OF_TWO)
+    assert torch.equal(layer.quantized_weight(), layer.planes().values())
+    scales = fit_scales(layer.planes().mu.tolist(), DEFAULT_SCALE_ERROR, ScaleForm.INTEGERS)
+    assert scales.relative_error == 0.0
+    assert all(c & (c - 1) == 0 for c in scales.coefficients)
+    again = HbnnLinear(**layer.config())
+    assert again.plane_scales is PlaneScales.POWERS_OF_TWO
+    assert "plane_scales" not in HbnnLinear(8, 8).config()
+    with pytest.raises(ValueError, match="halves"):
+        HbnnLinear(8, 8, plane_scales="halves")
+
+
+def test_a_layer_of_zeros_has_scales_of_zero():
+    zeros, bit_map = torch.zeros(3, 4), torch.full((3, 4), 2, dtype=torch.uint8)
+    planes = residual_planes(zeros, bit_map, 2, form=PlaneScales.POWERS_OF_TWO)
+    assert planes.mu.tolist() == [0.0, 0.0]
 
 
 def test_the_sign_of_a_zero_residual_is_minus_one():
