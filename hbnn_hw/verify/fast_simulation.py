@@ -31,7 +31,7 @@ from hbnn_hw.verify.vectors import VectorSet
 BENCH = "rtl/sim/compiled_bench.cpp"
 """The bench's source among the templates."""
 
-COMPILED_LUTS = 10_000
+COMPILED_LUTS = 4_000
 """LUTs of unrolled kernels that are compiled, about a minute's work; the largest kernels beyond are not."""
 
 _PREFIX = "Vaccelerator"

@@ -58,7 +58,7 @@ def planned(columns=12, rows=4, planes=1, element=BIT, levels=1):
 @pytest.mark.parametrize("stages", [1, 3])
 @pytest.mark.parametrize(
     ("columns", "planes", "element", "levels"),
-    [(40, 1, BIT, 1), (24, 3, Planes((1, 2)), 3), (9, 1, Integers(-4, 3), 0)],
+    [(40, 1, BIT, 1), (12, 3, Planes((1, 2)), 3), (9, 1, Integers(-4, 3), 0)],
     ids=["signs", "planes", "sums"],
 )
 def test_what_is_read_computes_the_layer(fabric, stages, columns, planes, element, levels):
