@@ -100,11 +100,11 @@ def read_kernel(verilog: str, kernel: KernelText) -> ReadKernel:
         logic is a loop, or a vector has the wrong width.
     """
     reader = _Reader(kernel)
-    for match in _STATEMENT.finditer(verilog, kernel.body, kernel.end):
+    for at, statement in _statements(verilog, kernel):
         try:
-            reader.read(match[1])
+            reader.read(statement)
         except KernelTextError as fault:
-            line = verilog.count("\n", 0, match.start(1)) + 1
+            line = verilog.count("\n", 0, at) + 1
             raise KernelTextError(f"kernel '{kernel.name}', line {line}: {fault}") from None
     try:
         return reader.finish()
@@ -112,7 +112,16 @@ def read_kernel(verilog: str, kernel: KernelText) -> ReadKernel:
         raise KernelTextError(f"kernel '{kernel.name}': {fault}") from None
 
 
-_STATEMENT = re.compile(r"\s*(function\b.*?endfunction|endmodule|[^;]*;)", re.DOTALL)
+def _statements(verilog: str, kernel: KernelText) -> Iterator[tuple[int, str]]:
+    """Cut a body into statements, none left out; with each comes its place in the text."""
+    at = kernel.body
+    while match := _STATEMENT.match(verilog, at, kernel.end):
+        yield match.start(1), match[1]
+        at = match.end()
+
+
+# What lacks its semicolon is a statement with all that follows, up to the end of the module.
+_STATEMENT = re.compile(r"\s*(function\b.*?endfunction|endmodule|[^;]*;|[^;]*\S)", re.DOTALL)
 
 _FUNCTION = re.compile(
     r"function table([1-6])\(input \[(\d+):0\] content, input \[(\d+):0\] address\);\s*"

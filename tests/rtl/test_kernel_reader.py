@@ -171,6 +171,12 @@ FAULTS = {
     "no register": (Fabric.XC7, r"always [^;]+;", "", r"'stage1' must be assigned"),
     "other clock": (Fabric.XC7, r"if \(enable\) ", "", r"must be one that is printed, not 'always"),
     "unknown": (Fabric.XC7, r"endmodule", "initial $finish;\nendmodule", r"not 'initial \$finish;'"),
+    "no semicolon": (
+        Fabric.XC7,
+        r"\};\nendmodule",
+        "}\nendmodule",
+        r"printed, not 'assign results [^;]*endmodule'",
+    ),
     "unfinished": (Fabric.XC7, r"endmodule", "", r"'endmodule' must follow"),
 }
 
