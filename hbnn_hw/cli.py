@@ -274,7 +274,7 @@ def _report_results(results: list[Any], as_json: bool) -> None:
         return
     for result in results:
         text = (
-            f"{result.level} ({result.tool}): {result.images} images, {result.bits} output bits equal golden"
+            f"{result.level} ({result.means}): {result.images} images, {result.bits} output bits equal golden"
         )
         if result.interval_cycles is not None:
             text += (

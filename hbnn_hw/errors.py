@@ -60,6 +60,10 @@ class MismatchError(HbnnError):
     """Two levels of the same network disagree; names the first differing element and both values."""
 
 
+class KernelTextError(HbnnError):
+    """The printed Verilog of an unrolled layer's kernel is malformed; names module, line and net."""
+
+
 class TemplateError(HbnnError):
     """A template is missing or does not fit the values it was given."""
 

@@ -120,7 +120,7 @@ def load_results(folder: Path) -> tuple[VerificationResult, ...]:
     if not path.exists():
         return ()
     try:
-        return tuple(VerificationResult(**entry) for entry in json.loads(path.read_bytes()))
+        return tuple(VerificationResult.of_document(entry) for entry in json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError) as error:
         raise OutputError(f"'{path}' is damaged ({error}); delete it and verify again") from error
 

@@ -1,5 +1,6 @@
 """Whole emitted networks against golden: full rate with predicted cycles, and random stalls."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,9 @@ from hbnn_hw.passes import FoldingRequest, LayerFolding, lower
 from hbnn_hw.target import Target
 from hbnn_hw.timing import interval_cycles, latency_cycles
 from hbnn_hw.verify.cosim import simulate_network
+from hbnn_hw.verify.evaluated_kernels import replace_kernels
+from hbnn_hw.verify.fast_simulation import CompiledNetwork
+from hbnn_hw.verify.result import VerificationResult
 from hbnn_hw.verify.simulation import Bench, choose_bench, run_simulation
 from hbnn_hw.verify.simulators import Simulator
 from hbnn_hw.verify.vectors import VectorSet, vector_files
@@ -88,6 +92,28 @@ def test_export_folder_at_compiled_speed(verilator, tmp_path):
     waves = tmp_path / "waves"
     assert {path.name for path in waves.iterdir()} == {"verilator_full_rate.vcd", "verilator_stalls.vcd"}
     assert sorted(path.name for path in tmp_path.iterdir() if path not in {build, waves}) == before
+
+
+def test_kernels_that_are_not_compiled_are_evaluated_as_printed(verilator, tmp_path):
+    """With ranks of registers; a wrong bit in the text of one is found without another compilation."""
+    graph = NETWORKS["stages"]()
+    verilog, golden = write_verilog(graph, tmp_path), vectors(graph, 24)
+    network = CompiledNetwork.build(graph, verilog, tmp_path / "build", compiled_luts=0)
+    full_rate, *stalled = [network.simulate(golden, seed) for seed in (None, 1, 2)]
+    assert full_rate.interval_cycles == full_rate.predicted_interval_cycles == 1
+    assert full_rate.latency_cycles == full_rate.predicted_latency_cycles
+    assert full_rate.means.endswith(
+        "evaluated as printed, not compiled: random_mlp_fc1_kernel, random_mlp_fc2_kernel"
+    )
+    assert [result.bits for result in stalled] == [full_rate.bits] * 2
+    assert VerificationResult.of_document(json.loads(json.dumps(full_rate.document()))) == full_rate
+    text = verilog.read_text()
+    digit = text.index("'h", text.index(" LUT6 ", text.index("module random_mlp_fc1_kernel"))) + 2
+    faulty = text[:digit] + f"{int(text[digit], 16) ^ 15:x}" + text[digit + 1 :]
+    for name, program in replace_kernels(faulty, 0).programs.items():
+        (tmp_path / "build" / name).write_bytes(program)
+    with pytest.raises(MismatchError, match="first at image"):
+        network.simulate(golden, None)
 
 
 def test_the_bench_of_the_export_runs_by_itself(icarus, tmp_path):

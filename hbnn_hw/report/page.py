@@ -305,7 +305,7 @@ def verification_row(result: VerificationResult) -> tuple[str, ...]:
     """Describe one verification run."""
     return (
         result.level,
-        result.tool,
+        result.means,
         whole(result.images),
         whole(result.bits),
         _against(result.interval_cycles, result.predicted_interval_cycles),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ class VerificationResult:
         The schedule's prediction of it.
     latency_cycles, predicted_latency_cycles
         From the first input beat to the last output beat of the first sample, likewise.
+    evaluated_kernels
+        Verilog modules of unrolled layers that were not compiled, but evaluated from their printed text.
     """
 
     level: str
@@ -36,6 +39,20 @@ class VerificationResult:
     predicted_interval_cycles: int | None = None
     latency_cycles: int | None = None
     predicted_latency_cycles: int | None = None
+    evaluated_kernels: tuple[str, ...] = ()
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> VerificationResult:
+        """Return the result that :meth:`document` described."""
+        kernels = tuple(document.get("evaluated_kernels", ()))
+        return cls(**{**document, "evaluated_kernels": kernels})
+
+    @property
+    def means(self) -> str:
+        """What it was run with: the tool, and what the tool did not run itself."""
+        if not self.evaluated_kernels:
+            return self.tool
+        return f"{self.tool}; evaluated as printed, not compiled: {', '.join(self.evaluated_kernels)}"
 
     def document(self) -> dict[str, Any]:
         """Return plain data for JSON."""
