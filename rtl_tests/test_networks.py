@@ -68,7 +68,7 @@ def write_export(graph, folder, n_images):
 
 
 def test_export_folder_at_compiled_speed(verilator, tmp_path):
-    graph = lower(random_mlp(6, [64, 32, 16, 10], 8, (4, 2, 1)), FoldingRequest(pe=8, simd=16))
+    graph = lower(random_mlp(6, [24, 16, 10], 8, (4, 2, 1)), FoldingRequest(pe=2, simd=8))
     write_export(graph, tmp_path, 20)
     before = sorted(path.name for path in tmp_path.iterdir())
     build, bench = tmp_path / "build", choose_bench(None, verilator)
