@@ -9,7 +9,9 @@ from hbnn_hw.backends.hls import HlsTool, emit
 from hbnn_hw.templating import template_root
 from hbnn_hw.verify.csim import find_headers
 from tests.hls.conftest import QUICK
+from tests.hls.layer_bench import BRANCHES
 from tests.hls.networks import TARGET, golden, mlp, write_texts
+from tests.tables import rows
 
 pytestmark = pytest.mark.hls
 
@@ -116,12 +118,20 @@ def _compile(compiler, source, *arguments):
     assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("branches", [(), ("-DHBNN_SYNTHESIS_BRANCHES",)], ids=["native", "synthesis"])
-def test_words_are_their_bits(branches, tmp_path, compiler):
+@pytest.mark.parametrize(
+    ("compiled_by", "branches"),
+    rows(
+        [("compiler", ()), ("clang", BRANCHES), ("compiler", BRANCHES)],
+        usual=lambda compiled_by, branches: (compiled_by == "clang") == (branches == BRANCHES),
+    ),
+    ids=["native", "synthesis", "synthesis by g++"],
+)
+def test_words_are_their_bits(request, compiled_by, branches, tmp_path):
     """What the layers do with words, in both branches: equal by being equal to loops over bits."""
     source = tmp_path / "words.cpp"
     widths = [1, 2, 3, 4, 5, 6, 7, 11, 31, 33, 64, 65, 128, 200]
     source.write_text(WORDS.replace("CHECKS", "\n".join(f"  wrong += check<{width}>();" for width in widths)))
+    compiler = request.getfixturevalue(compiled_by)
     _compile(compiler, source, *QUICK, *branches, "-I", LIBRARY, "-o", tmp_path / "words")
     outcome = subprocess.run([tmp_path / "words"], capture_output=True, text=True)
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
@@ -148,7 +158,9 @@ def test_headers_compile_alone(tmp_path, compiler):
         _compile(compiler, source, *prefix, *folders, "-fsyntax-only")
 
 
-@pytest.mark.parametrize("standard", ["-std=c++11", "-std=c++17"])
+@pytest.mark.parametrize(
+    "standard", rows(["-std=c++11", "-std=c++17"], usual=lambda standard: "11" in standard)
+)
 def test_project_links_from_its_own_files(standard, tmp_path, compiler):
     """The delivered files, compiled one by one as the vendor's tool does, with all warnings of g++."""
     graph = mlp(50, [8, 6, 4], (2, 4), None, coefficients=(2, 1), shared_columns=True)
