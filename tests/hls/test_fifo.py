@@ -63,7 +63,11 @@ NETWORKS = test_throughput.NETWORKS | {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+USUAL = {*test_throughput.NETWORKS, "wide_words", "multi_level"}
+"""The usual run has the others in plain C simulation."""
+
+
+@pytest.mark.parametrize("name", rows(NETWORKS, usual=lambda name: name in USUAL))
 def test_emitted_depths_reach_the_schedules_interval_in_the_cpp(name, tmp_path, tools):
     """No deadlock, golden outputs, and exactly the promised clocks: registered streams cost latency only."""
     graph = NETWORKS[name]()
