@@ -8,7 +8,8 @@ BIN := .venv/bin
 DEMO := out/mnist_hbnn
 READY := .venv/.ready
 
-export PYTHONDONTWRITEBYTECODE := 1
+# Tests start hundreds of processes; without bytecode each compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test table browser lint tools data clean
@@ -19,6 +20,9 @@ demo: $(READY) tools
 	$(BIN)/hbnn-hw csim $(DEMO)
 	$(BIN)/hbnn-hw simulate $(DEMO)
 	@echo "The report: $(CURDIR)/$(DEMO)/report.html"
+
+# The workers share the cores out: threads of one would only wait for those of another.
+test table: export OMP_NUM_THREADS := 1
 
 test: $(READY) tools data lint
 	$(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0

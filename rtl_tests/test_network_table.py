@@ -50,7 +50,7 @@ def test_the_published_lfc_network_answers_as_golden(verilator, tmp_path):
     if not ANCHOR.is_file():
         pytest.skip("the published parameters are not beside this checkout")
     with np.load(ANCHOR, allow_pickle=False) as arrays:
-        graph = lower(lfc_graph(arrays), FoldingRequest(pe=16, simd=64))
+        graph = lower(lfc_graph(arrays), FoldingRequest(pe=4, simd=64))
     pixels = np.zeros((20, 832), dtype=np.int64)
     pixels[:, :784] = data.load("mnist").x_test[:20] >= 128
     check(graph, pixels, tmp_path)

@@ -11,6 +11,7 @@ from hbnn_hw import data
 from hbnn_hw.errors import DatasetMissingError
 from hbnn_hw.nn import HbnnLinear, Method, deploy, evaluate, load
 from hbnn_hw.scales import DEFAULT_SCALE_ERROR
+from tests.datasets import loaded
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "models"
@@ -37,7 +38,7 @@ def recipes(monkeypatch):
 
 def dataset_of(name):
     try:
-        return data.load(name.partition("_")[0])
+        return loaded(name.partition("_")[0])
     except DatasetMissingError as missing:
         pytest.skip(str(missing))
 

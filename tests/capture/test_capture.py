@@ -10,7 +10,6 @@ import torch
 from torch import nn as torch_nn
 
 import hbnn_hw.nn as hnn
-from hbnn_hw import data
 from hbnn_hw.backends.golden import GoldenModel
 from hbnn_hw.capture import capture, capture_file, compare_with_torch, identifier
 from hbnn_hw.errors import CaptureError, DatasetMissingError, MismatchError
@@ -19,6 +18,7 @@ from hbnn_hw.ops import Dense
 from hbnn_hw.passes import lower
 from hbnn_hw.planes import pack
 from hbnn_hw.weights import WeightPlanes
+from tests.datasets import loaded
 from tests.tables import rows
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -34,7 +34,7 @@ def model(request):
 
 def codes_of(model):
     try:
-        images = data.load(str(model.facts["dataset"]))
+        images = loaded(str(model.facts["dataset"]))
     except DatasetMissingError as missing:
         if os.environ.get("CI"):
             raise

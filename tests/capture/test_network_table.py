@@ -96,7 +96,8 @@ CASES += [
     for activations in (Activations.CHANNEL, Activations.POSITION)
 ]
 USUAL = (
-    *((name, method, Activations.SIGN) for name in ("sfc", "lenet5", "resnet20_prelu") for method in METHODS),
+    *((name, method, Activations.SIGN) for name in ("sfc", "lenet5") for method in METHODS),
+    ("resnet20_prelu", Method.FLEXOR, Activations.SIGN),
     ("cnv", Method.SLB, Activations.SIGN),
     ("vgg8", Method.FLEXOR, Activations.SIGN),
     ("resnet20", Method.HBNN, Activations.POSITION),

@@ -21,7 +21,9 @@ from hbnn_hw.verify.csim import CsimTools, find_compiler, run_csim
 from hbnn_hw.verify.fifo import run_fifo_check
 from hbnn_hw.verify.hls_lint import lint
 from hbnn_hw.verify.vectors import VectorSet, vector_files
+from tests.hls.conftest import QUICK
 from tests.hls.networks import TARGET, write_texts
+from tests.tables import rows
 
 
 class Residual(nn.Module):
@@ -91,23 +93,37 @@ def test_the_trained_network_keeps_its_answers(trained, tmp_path):
     assert (answers == own).mean() > 0.95
 
 
-@pytest.mark.hls
-def test_its_accelerator_gives_the_golden_answers_and_never_stops(trained, tmp_path):
-    """In C simulation with both compilers, in bounded streams, and to the linter, on real images."""
-    model, digits = trained
+@pytest.fixture(scope="module")
+def accelerator(trained, tmp_path_factory):
+    """The HLS project of the network with vectors of real images."""
+    folder, (model, digits) = tmp_path_factory.mktemp("accelerator"), trained
     images = torch.tensor(digits.x_test[:60]).view(-1, 1, 8, 8)
-    hbnn_hw.save(model, images[:1], tmp_path / "model.pt")
-    lowered = lower(capture_file(tmp_path / "model.pt").graph, FoldingRequest(pe=4, simd=4))
+    hbnn_hw.save(model, images[:1], folder / "model.pt")
+    lowered = lower(capture_file(folder / "model.pt").graph, FoldingRequest(pe=4, simd=4))
     codes = digits.x_test[:60].astype(np.int64)
     vectors = VectorSet(entering_values(lowered, codes), edge_values(lowered, codes))
-    write_texts(tmp_path / "hls", emit(lowered, vectors, TARGET))
+    write_texts(folder / "hls", emit(lowered, vectors, TARGET))
     for path, array in vector_files(vectors).items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        np.save(tmp_path / path, array)
-    assert run_csim(tmp_path).images == 60
-    clang = find_compiler(Path("clang++"))
-    assert clang is not None, "the checks need clang: scripts/install_tools.sh"
-    assert run_csim(tmp_path, tools=CsimTools(compiler=clang.path)).images == 60
-    report = run_fifo_check(tmp_path, images=6)
-    assert report.predicted_interval_cycles == sample_interval(lowered)
-    assert lint(tmp_path) == ()
+        (folder / path).parent.mkdir(exist_ok=True)
+        np.save(folder / path, array)
+    return folder, sample_interval(lowered)
+
+
+@pytest.mark.hls
+@pytest.mark.parametrize("name", rows(["g++", "clang++"], usual=lambda name: name == "clang++"))
+def test_its_accelerator_gives_the_golden_answers(accelerator, name):
+    """The usual run compiles it with g++ for the bounded streams alone, which compare the answers as well."""
+    folder, _ = accelerator
+    compiler = find_compiler(Path(name))
+    assert compiler is not None, "the checks need g++ and clang: scripts/install_tools.sh"
+    tools = CsimTools(compiler=compiler.path, extra_flags=QUICK)
+    assert run_csim(folder, tools=tools).images == 60
+
+
+@pytest.mark.hls
+def test_its_accelerator_never_stops(accelerator):
+    """In bounded streams, and to the linter."""
+    folder, interval = accelerator
+    report = run_fifo_check(folder, images=6, tools=CsimTools(extra_flags=QUICK))
+    assert report.predicted_interval_cycles == interval
+    assert lint(folder) == ()

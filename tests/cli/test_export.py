@@ -118,7 +118,7 @@ def test_large_rtl_is_left_out_unless_it_is_asked_for(monkeypatch, limit, reques
 
 
 def test_plane_scales_may_be_shifts(hbnn, tmp_path):
-    options = ["--backend", "rtl", "--scales", "powers-of-two"]
+    options = ["--backend", "hls", "--scales", "powers-of-two"]
     assert hbnn("export", MODELS / "digits_hbnn.pt", "-o", tmp_path / "out", *options).code == 0
     graph = ir_file.load(tmp_path / "out" / "graph.hbnn")
     coefficients = [node.op.weights.coefficients for node in graph.nodes if isinstance(node.op, Mvtu)]
@@ -131,7 +131,8 @@ def test_plane_scales_may_be_shifts(hbnn, tmp_path):
 def test_the_class_may_leave_the_accelerator(hbnn, exported, tmp_path):
     """The golden vectors are the classes of the scores that leave otherwise, on real images."""
     folder = tmp_path / "out"
-    assert hbnn("export", MODELS / "digits_hbnn.pt", "-o", folder, "--arg-max").code == 0
+    options = ["--backend", "hls", "--arg-max"]
+    assert hbnn("export", MODELS / "digits_hbnn.pt", "-o", folder, *options).code == 0
     scores = np.load(exported / "vectors" / "output.npy")
     classes = np.load(folder / "vectors" / "output.npy")
     assert np.array_equal(classes[:, 0], scores.argmax(axis=1))
@@ -149,7 +150,7 @@ def test_classes_of_different_scales_are_left_to_the_host(hbnn, tmp_path):
 
 
 def test_foldings_are_taken_per_layer(hbnn, tmp_path):
-    options = ["--pe", "8", "--simd", "4", "--pe", "fc2=5", "--simd", "fc2=8"]
+    options = ["--backend", "hls", "--pe", "8", "--simd", "4", "--pe", "fc2=5", "--simd", "fc2=8"]
     assert hbnn("export", MODELS / "digits_bnn.pt", "-o", tmp_path / "out", *options).code == 0
     layers = json.loads((tmp_path / "out" / "export.json").read_bytes())["layers"]
     assert [(layer["name"], layer["pe"], layer["simd"]) for layer in layers] == [("fc1", 8, 4), ("fc2", 5, 8)]
@@ -192,11 +193,12 @@ def test_estimate_holds_a_design_against_any_device(hbnn, exported):
     assert "the device must be one of" in unknown.err
 
 
-def test_doctor_finds_what_is_installed_and_names_remedies(hbnn, tmp_path):
+def test_doctor_finds_what_is_installed_and_names_remedies(hbnn, tmp_path, monkeypatch):
     done = hbnn("doctor")
     assert done.code == 0, done.err
     for name in ("torch", "numba", "onnx", "brevitas", "g++", "tclsh"):
         assert re.search(rf"^{re.escape(name)} .*\d\.\d", done.out, re.MULTILINE), name
+    monkeypatch.setattr("hbnn_hw.doctor._dataset", lambda name: None)  # all of them have been read above
     bare = hbnn("doctor", PATH=str(tmp_path))
     assert bare.code == 0, bare.err
     assert "apt-get install g++" in bare.out

@@ -9,10 +9,14 @@ from tests.cli.conftest import MODELS, ROOT
 LIBERTY = ROOT / "tests" / "synthesis" / "fixtures" / "few_cells.lib"
 
 
+NARROW = ("--pe", "2", "--simd", "4")
+"""Its Verilog takes less time than that of more lanes, and none is synthesized."""
+
+
 @pytest.fixture(scope="module")
 def exported(hbnn, tmp_path_factory):
     folder = tmp_path_factory.mktemp("synth") / "out"
-    done = hbnn("export", MODELS / "digits_hbnn.pt", "-o", folder, "--backend", "rtl")
+    done = hbnn("export", MODELS / "digits_hbnn.pt", "-o", folder, "--backend", "rtl", *NARROW)
     assert done.code == 0, done.err
     return folder
 

@@ -7,8 +7,8 @@ from tests.graphs import random_mlp
 
 
 def small_model(coefficients=(5, 3, 2), accuracy=None, method="hbnn", seed=1):
-    """Two layers, 16 → 12 → 4, of three planes under random maps unless told."""
-    graph = simplify(random_mlp(seed, (16, 12, 4), coefficients=coefficients))
+    """Two layers, 10 → 8 → 4, of three planes under random maps unless told."""
+    graph = simplify(random_mlp(seed, (10, 8, 4), coefficients=coefficients))
     return Model(label=f"small{seed}", graph=graph, method=method, accuracy=accuracy)
 
 

@@ -1,6 +1,7 @@
 """Explorations: nothing finished is lost or computed again, and every way of running gives the same table."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -47,8 +48,15 @@ def explored(path, runner, model=None):
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory):
-    return explored(tmp_path_factory.mktemp("explored") / "r.sqlite", LocalRunner(1))
+def finished(tmp_path_factory):
+    """The rows of a finished exploration, and its file."""
+    path = tmp_path_factory.mktemp("explored") / "r.sqlite"
+    return explored(path, LocalRunner(1)), path
+
+
+@pytest.fixture(scope="module")
+def rows(finished):
+    return finished[0]
 
 
 def test_an_interrupted_exploration_goes_on_where_it_stopped(tmp_path, rows):
@@ -59,9 +67,9 @@ def test_an_interrupted_exploration_goes_on_where_it_stopped(tmp_path, rows):
     assert second.asked == first.asked[7:]
 
 
-def test_a_finished_exploration_computes_nothing(tmp_path, rows):
-    path, again = tmp_path / "r.sqlite", Recording()
-    explored(path, LocalRunner(1))
+def test_a_finished_exploration_computes_nothing(tmp_path, finished):
+    (rows, file), again = finished, Recording()
+    path = shutil.copy(file, tmp_path / "r.sqlite")
     assert explored(path, again) == rows
     assert again.asked == []
 
@@ -162,10 +170,10 @@ def test_workers_of_another_version_are_refused(monkeypatch):
         DaskRunner(cluster.scheduler_address).check()
 
 
-def test_another_network_has_points_of_its_own(tmp_path):
-    path, other = tmp_path / "r.sqlite", Recording()
-    explored(path, LocalRunner(1))
-    explored(path, other, small_model(seed=2))
+def test_another_network_has_points_of_its_own(tmp_path, finished):
+    path, other = shutil.copy(finished[1], tmp_path / "r.sqlite"), Recording(stop_after=0)
+    with pytest.raises(KeyboardInterrupt):
+        explored(path, other, small_model(seed=2))
     assert len(other.asked) == len(small_space().points(small_model(seed=2)))
 
 

@@ -1,6 +1,7 @@
 """The front has what nothing beats, and everything else is beaten by something on it."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -45,9 +46,13 @@ def rows_of(tmp_path, model, checkpoints=()):
         return explore([model, *checkpoints], points, results, LocalRunner(1))
 
 
-def test_more_bits_count_as_better_where_an_accuracy_is_unknown(tmp_path):
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    return rows_of(tmp_path_factory.mktemp("rows"), small_model(accuracy=0.9))
+
+
+def test_more_bits_count_as_better_where_an_accuracy_is_unknown(rows):
     """By area alone one bit wins; with accuracy among the objectives the smallest design of each is kept."""
-    rows = rows_of(tmp_path, small_model(accuracy=0.9))
     by_area = with_front(rows, [Objective.LUTS])
     (least,) = {row.point.weights.average_bits for row in by_area if row.on_front}
     assert least == 1.0
@@ -64,7 +69,6 @@ def test_known_accuracies_decide(tmp_path):
     assert front == {0.95}
 
 
-def test_designs_that_do_not_fit_are_on_no_front(tmp_path):
-    rows = rows_of(tmp_path, small_model())
+def test_designs_that_do_not_fit_are_on_no_front(rows):
     assert all(row.outcome.figures.fits for row in rows if row.on_front)
     assert sum(row.on_front for row in rows) > 0

@@ -172,8 +172,8 @@ def _write_layer(folder: Path, index: int, layer: Layer, tool: HlsTool) -> str:
 class LayerBench:
     """Compiles and runs layers, with the vendor's headers compiled once per set of options."""
 
-    def __init__(self, compiler: Path, folder: Path) -> None:
-        self.compiler, self.folder = compiler, folder
+    def __init__(self, compiler: Path, folder: Path, flags: tuple[str, ...]) -> None:
+        self.compiler, self.folder, self.flags = compiler, folder, flags
         self.built: set[tuple[str, ...]] = set()
         self.runs = 0
         (folder / "hls_stream.h").write_text(STREAM)
@@ -185,15 +185,17 @@ class LayerBench:
             "-isystem",
             str(self.folder),
             *compile_flags(find_headers().path, self.folder),
-            "-O0",
+            *self.flags,
             *flags,
         ]
-        name = self.folder / f"prefix{abs(hash(flags))}.h"
-        if flags not in self.built:
+        # What our headers choose by the vendor's do not see.
+        shared = tuple(flag for flag in flags if flag not in BRANCHES)
+        name = self.folder / f"prefix{abs(hash(shared))}.h"
+        if shared not in self.built:
             name.write_text(PREFIX)
             command = [str(self.compiler), *options, "-x", "c++-header", str(name), "-o", f"{name}.gch"]
             subprocess.run(command, check=True)
-            self.built.add(flags)
+            self.built.add(shared)
         return [*options, "-include", str(name)]
 
     def check(

@@ -11,7 +11,9 @@ from hbnn_hw.errors import MismatchError, OutputError, RangeError, ToolFailedErr
 from hbnn_hw.ops import Mvtu, SignOfZero
 from hbnn_hw.streams import sample_interval
 from hbnn_hw.verify.csim import CsimTools, find_compiler, find_headers, run_csim
+from tests.hls.conftest import QUICK
 from tests.hls.networks import export, mlp, multi_level
+from tests.tables import rows
 
 pytestmark = pytest.mark.hls
 
@@ -75,9 +77,11 @@ def test_synthesis_branches_equal_golden(name, tmp_path, csim_tools):
     assert run_csim(export(tmp_path, NETWORKS[name]()), tools=tools).images == 8
 
 
-@pytest.mark.parametrize("name", ["two_planes", "multi_level_unrolled"])
+@pytest.mark.parametrize(
+    "name", rows(["two_planes", "multi_level_unrolled"], usual=lambda name: name == "multi_level_unrolled")
+)
 def test_sanitizers_find_nothing(name, tmp_path, compiler):
-    tools = CsimTools(extra_flags=("-O0",))
+    tools = CsimTools(extra_flags=QUICK)
     assert run_csim(export(tmp_path, NETWORKS[name]()), sanitize=True, tools=tools).images == 8
 
 
@@ -115,7 +119,7 @@ def test_header_sets_without_streams_get_a_stand_in(tmp_path, compiler):
     shutil.copytree(find_headers().path, headers)
     (headers / "hls_stream.h").unlink()
     folder = export(tmp_path / "export", NETWORKS["lane_by_lane"]())
-    tools = CsimTools(headers=headers, extra_flags=("-O0",))
+    tools = CsimTools(headers=headers, extra_flags=QUICK)
     assert run_csim(folder, tools=tools).images == 8
 
 

@@ -18,6 +18,7 @@ from hbnn_hw.ops import Decode, Rescale, Threshold, Thresholds
 from hbnn_hw.types import Integers, PlaneMask, Planes, TensorType
 from hbnn_hw.verify.csim import CsimTools, run_csim
 from hbnn_hw.verify.hls_lint import lint
+from tests.hls.conftest import QUICK
 from tests.hls.lint.projects import HEADERS
 from tests.hls.networks import TARGET, export, golden
 from tests.hls.streams import Builder
@@ -82,8 +83,8 @@ def shapes(draw):
     flags=st.sampled_from(BRANCHES),
     tool=st.sampled_from(HlsTool),
 )
-def test_all_operators_together(csim_tools, seed, shape, low, span, flags, tool):
-    check(everything(seed, *shape, low, span), csim_tools, *flags, tool=tool)
+def test_all_operators_together(clang_tools, seed, shape, low, span, flags, tool):
+    check(everything(seed, *shape, low, span), clang_tools, *flags, tool=tool)
 
 
 @pytest.mark.parametrize("flags", BRANCHES, ids=["native", "synthesis"])
@@ -93,7 +94,7 @@ def test_beats_beyond_64_bits(flags, csim_tools):
 
 
 def test_sanitizers_find_nothing(compiler):
-    check(everything(4, (2, 1), 12, 4, -7, 20), CsimTools(extra_flags=("-O0",)), sanitize=True)
+    check(everything(4, (2, 1), 12, 4, -7, 20), CsimTools(extra_flags=QUICK), sanitize=True)
 
 
 # --- single operators at their extremes
@@ -138,7 +139,7 @@ def test_knees_and_levels_at_and_beyond_the_ends(flags, csim_tools):
     check(knees_and_levels(), csim_tools, *flags, batch=64)
 
 
-def test_sums_and_joins_of_one_sided_ranges(csim_tools):
+def test_sums_and_joins_of_one_sided_ranges(clang_tools):
     """A sum whose range is narrower than its terms, of numbers that are all negative or all positive."""
     net = Builder(1, (2, 2, 4), 5, 8, 2)
     start = net.fork("x")
@@ -155,28 +156,28 @@ def test_sums_and_joins_of_one_sided_ranges(csim_tools):
     total = net.add(start, below)
     assert net.type(total).element == Integers(1, 7)
     net.concat(total, start, below)
-    check(net.graph, csim_tools)
+    check(net.graph, clang_tools)
 
 
-def test_planes_are_joined_as_they_are(csim_tools):
+def test_planes_are_joined_as_they_are(clang_tools):
     """Channels of 6 and 3 elements in beats of 3, and a fork that has three readers."""
     net = Builder(2, (2, 3, 6), 0, 7, 3)
     planes = net.fork(net.encode("x"))
     net.concat(planes, planes, planes)
     assert isinstance(net.graph.output_type.element, Planes)
-    check(net.graph, csim_tools)
-    check(net.graph, csim_tools, SYNTHESIS, tool=HlsTool.VITIS_HLS)
+    check(net.graph, clang_tools)
+    check(net.graph, clang_tools, SYNTHESIS, tool=HlsTool.VITIS_HLS)
 
 
-def test_masked_planes_leave_with_their_bits_at_0(csim_tools):
+def test_masked_planes_leave_with_their_bits_at_0(clang_tools):
     """At the accelerator's edge the bits of planes that an element lacks are 0, by channel or position."""
     for by_channel in (True, False):
         net = Builder(5, (2, 3, 4), -9, 9, 2)
         net.threshold("x", n_bits=2, mask=random_mask(net.rng, 2, (2, 3, 4), by_channel))
-        check(net.graph, csim_tools)
+        check(net.graph, clang_tools)
 
 
-def test_converters_and_encoders_take_images_and_integers(csim_tools):
+def test_converters_and_encoders_take_images_and_integers(clang_tools):
     """Beats run through rows, columns and channels; converters work on any elements."""
     net = Builder(6, (2, 3, 12), 0, 15, 4)
     net.converted("x", 12)
@@ -189,8 +190,8 @@ def test_converters_and_encoders_take_images_and_integers(csim_tools):
     assert [node.hardware.cycles(*net.graph.input_types(node)) for node in net.graph.nodes] == [
         *(18, 36, 36, 36, 12, 72, 72)
     ]
-    check(net.graph, csim_tools)
-    check(net.graph, csim_tools, SYNTHESIS)
+    check(net.graph, clang_tools)
+    check(net.graph, clang_tools, SYNTHESIS)
 
 
 # --- the class
@@ -205,14 +206,14 @@ def test_converters_and_encoders_take_images_and_integers(csim_tools):
     shift=st.integers(0, 4),
     data=st.data(),
 )
-def test_arg_max(csim_tools, seed, classes, low, span, shift, data):
+def test_arg_max(clang_tools, seed, classes, low, span, shift, data):
     lanes = data.draw(st.sampled_from([d for d in range(1, classes + 1) if classes % d == 0]))
     net = Builder(seed, (classes,), low, low + span, lanes)
     net.arg_max("x", shift)
-    check(net.graph, csim_tools, *data.draw(st.sampled_from(BRANCHES)), batch=64)
+    check(net.graph, clang_tools, *data.draw(st.sampled_from(BRANCHES)), batch=64)
 
 
-def test_the_first_of_equal_classes_wins_across_lanes_and_beats(csim_tools):
+def test_the_first_of_equal_classes_wins_across_lanes_and_beats(clang_tools):
     """All vectors of four scores out of three: every tie between lanes of a beat and between beats."""
     vectors = np.array(list(product((-1, 0, 1), repeat=4)))
     for lanes in (1, 2, 4):
@@ -221,7 +222,7 @@ def test_the_first_of_equal_classes_wins_across_lanes_and_beats(csim_tools):
         op = replace(net.graph.nodes[-1].op, offsets=np.zeros(4, np.int64))
         graph = Graph("ties", "x", net.graph.input_type, (Node("class", op, ("x",)),))
         assert graph.run(vectors).data[:, 0].tolist() == [list(v).index(max(v)) for v in vectors]
-        check(graph, csim_tools, batch=81)
+        check(graph, clang_tools, batch=81)
 
 
 # --- what the values say
@@ -302,21 +303,21 @@ def test_the_linter_finds_nothing(tool, tmp_path):
         ("src/lib/numbers.h", "SIGNED ? 1ULL << (BITS - 1) : 0ULL", "0ULL"),
     ],
 )
-def test_planted_faults_are_found(file, right, wrong, tmp_path, csim_tools):
+def test_planted_faults_are_found(file, right, wrong, tmp_path, clang_tools):
     folder = export(tmp_path, everything(8, (2, 2), 6, 3, -20, 40), batch=32)
     path = folder / "hls" / file
     text = path.read_text()
     assert right in text
     path.write_text(text.replace(right, wrong))
     with pytest.raises(MismatchError, match="outputs differ"):
-        run_csim(folder, tools=csim_tools)
+        run_csim(folder, tools=clang_tools)
 
 
-def test_a_tie_that_goes_to_the_last_class_is_found(tmp_path, csim_tools):
+def test_a_tie_that_goes_to_the_last_class_is_found(tmp_path, clang_tools):
     net = Builder(9, (6,), -1, 1, 2)
     net.arg_max("x", 0)
     folder = export(tmp_path, net.graph, batch=64)
     path = folder / "hls" / "src" / "lib" / "arg_max.h"
     path.write_text(path.read_text().replace("largest > best", "largest >= best"))
     with pytest.raises(MismatchError, match="outputs differ"):
-        run_csim(folder, tools=csim_tools)
+        run_csim(folder, tools=clang_tools)

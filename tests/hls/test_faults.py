@@ -46,14 +46,14 @@ def codes():
         (codes, "fc1", "input_scales", 1, 1),
     ],
 )
-def test_a_flipped_bit_is_found(network, layer, rom, word, bit, tmp_path, csim_tools):
+def test_a_flipped_bit_is_found(network, layer, rom, word, bit, tmp_path, clang_tools):
     folder = export(tmp_path, network(), batch=40)
     if rom == "input_scales":
         _swap_scales(folder)
     else:
         flip(folder, layer, rom, word, bit)
     with pytest.raises(MismatchError, match=r"C simulation: \d+ of \d+ outputs differ; first at image"):
-        run_csim(folder, tools=csim_tools)
+        run_csim(folder, tools=clang_tools)
 
 
 def _swap_scales(folder):
@@ -63,7 +63,7 @@ def _swap_scales(folder):
     path.write_text(text.replace("{ 1u, 2u }", "{ 2u, 1u }"))
 
 
-def test_a_flipped_expected_bit_is_found_by_the_bench_itself(tmp_path, csim_tools):
+def test_a_flipped_expected_bit_is_found_by_the_bench_itself(tmp_path, clang_tools):
     """The delivered test bench has to fail by itself: the vendor's tool has no Python to compare with."""
     folder = export(tmp_path, codes())
     path = folder / "hls" / "tb" / "output.dat"
@@ -71,4 +71,4 @@ def test_a_flipped_expected_bit_is_found_by_the_bench_itself(tmp_path, csim_tool
     lines[3] = f"{int(lines[3], 16) ^ 1:0{len(lines[3])}x}"
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(MismatchError, match=r"FAILED: image 1, beat 1: .* golden has"):
-        run_csim(folder, tools=csim_tools)
+        run_csim(folder, tools=clang_tools)

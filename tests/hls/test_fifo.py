@@ -22,7 +22,7 @@ from hbnn_hw.verify.fifo import (
 )
 from hbnn_hw.verify.vectors import load_vectors
 from tests.hls import test_csim, test_throughput
-from tests.hls.conftest import PREFIX
+from tests.hls.conftest import PREFIX, QUICK
 from tests.hls.networks import export, mlp
 from tests.tables import rows
 
@@ -35,10 +35,10 @@ def tools(compiler, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bounded")
     prefix = folder / "prefix.h"
     prefix.write_text(PREFIX.replace("#include <hls_stream.h>\n", ""))
-    flags = [*compile_flags(find_headers().path, folder), "-U_FORTIFY_SOURCE", "-O0"]
+    flags = [*compile_flags(find_headers().path, folder), "-U_FORTIFY_SOURCE", *QUICK]
     command = [compiler.path, *flags, "-x", "c++-header", prefix, "-o", folder / "prefix.h.gch"]
     subprocess.run(command, check=True)
-    return CsimTools(extra_flags=("-O0", "-include", str(prefix)))
+    return CsimTools(extra_flags=(*QUICK, "-include", str(prefix)))
 
 
 def edit(folder, name, old, new):
@@ -63,7 +63,11 @@ NETWORKS = test_throughput.NETWORKS | {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+USUAL = {*test_throughput.NETWORKS, "wide_words", "multi_level"}
+"""The usual run has the others in plain C simulation."""
+
+
+@pytest.mark.parametrize("name", rows(NETWORKS, usual=lambda name: name in USUAL))
 def test_emitted_depths_reach_the_schedules_interval_in_the_cpp(name, tmp_path, tools):
     """No deadlock, golden outputs, and exactly the promised clocks: registered streams cost latency only."""
     graph = NETWORKS[name]()
@@ -163,7 +167,7 @@ def test_wrong_outputs_tlast_and_inputs_are_found(tmp_path, tools):
 
 def test_sanitizers_find_nothing_and_runs_repeat(tmp_path, compiler, tools):
     folder = export(tmp_path, test_csim.NETWORKS["two_planes"]())
-    watched = run_fifo_check(folder, sanitize=True, tools=CsimTools(extra_flags=("-O0",)))
+    watched = run_fifo_check(folder, sanitize=True, tools=CsimTools(extra_flags=QUICK))
     again = run_fifo_check(folder, tools=tools)
     assert (watched.streams, watched.processes) == (again.streams, again.processes)
     assert watched.latency_cycles == again.latency_cycles

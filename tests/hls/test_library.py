@@ -1,5 +1,6 @@
 """The static headers: they compile alone, without warnings, and their two branches agree."""
 
+import re
 import subprocess
 
 import pytest
@@ -7,7 +8,10 @@ import pytest
 from hbnn_hw.backends.hls import HlsTool, emit
 from hbnn_hw.templating import template_root
 from hbnn_hw.verify.csim import find_headers
+from tests.hls.conftest import QUICK
+from tests.hls.layer_bench import BRANCHES
 from tests.hls.networks import TARGET, golden, mlp, write_texts
+from tests.tables import rows
 
 pytestmark = pytest.mark.hls
 
@@ -114,28 +118,49 @@ def _compile(compiler, source, *arguments):
     assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("branches", [(), ("-DHBNN_SYNTHESIS_BRANCHES",)], ids=["native", "synthesis"])
-def test_words_are_their_bits(branches, tmp_path, compiler):
+@pytest.mark.parametrize(
+    ("compiled_by", "branches"),
+    rows(
+        [("compiler", ()), ("clang", BRANCHES), ("compiler", BRANCHES)],
+        usual=lambda compiled_by, branches: (compiled_by == "clang") == (branches == BRANCHES),
+    ),
+    ids=["native", "synthesis", "synthesis by g++"],
+)
+def test_words_are_their_bits(request, compiled_by, branches, tmp_path):
     """What the layers do with words, in both branches: equal by being equal to loops over bits."""
     source = tmp_path / "words.cpp"
     widths = [1, 2, 3, 4, 5, 6, 7, 11, 31, 33, 64, 65, 128, 200]
     source.write_text(WORDS.replace("CHECKS", "\n".join(f"  wrong += check<{width}>();" for width in widths)))
-    _compile(compiler, source, "-O0", *branches, "-I", LIBRARY, "-o", tmp_path / "words")
+    compiler = request.getfixturevalue(compiled_by)
+    _compile(compiler, source, *QUICK, *branches, "-I", LIBRARY, "-o", tmp_path / "words")
     outcome = subprocess.run([tmp_path / "words"], capture_output=True, text=True)
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
 
 
 def test_headers_compile_alone(tmp_path, compiler):
-    """Each header is the first of its own translation unit; -x c++ takes the file as it is."""
+    """Each header is the first of its own translation unit.
+
+    The vendor's take most of the time, and all but one get them through a header of ours, so they are
+    compiled once.
+    """
     stand_ins = template_root() / "hls" / "csim"
     (tmp_path / "axis.h").write_text((LIBRARY / "axis_vivado_hls.h").read_text())
+    vendor = tmp_path / "vendor.h"
+    vendor.write_text("#define AP_INT_MAX_W 4096\n#include <ap_int.h>\n")
+    _compile(compiler, vendor, "-o", tmp_path / "vendor.h.gch")
     for header in sorted(LIBRARY.glob("*.h")):
+        ours = re.findall(r'#include "(.*)"', header.read_text())
+        assert bool(ours) != (header.name == "bits.h")
         source = tmp_path / f"{header.stem}.cpp"
         source.write_text(f'#include "{header.name}"\n')
-        _compile(compiler, source, "-isystem", stand_ins, "-I", LIBRARY, "-I", tmp_path, "-fsyntax-only")
+        folders = ["-isystem", stand_ins, "-I", LIBRARY, "-I", tmp_path]
+        prefix = [] if header.name == "bits.h" else ["-include", vendor]
+        _compile(compiler, source, *prefix, *folders, "-fsyntax-only")
 
 
-@pytest.mark.parametrize("standard", ["-std=c++11", "-std=c++17"])
+@pytest.mark.parametrize(
+    "standard", rows(["-std=c++11", "-std=c++17"], usual=lambda standard: "11" in standard)
+)
 def test_project_links_from_its_own_files(standard, tmp_path, compiler):
     """The delivered files, compiled one by one as the vendor's tool does, with all warnings of g++."""
     graph = mlp(50, [8, 6, 4], (2, 4), None, coefficients=(2, 1), shared_columns=True)
@@ -143,7 +168,7 @@ def test_project_links_from_its_own_files(standard, tmp_path, compiler):
     objects = []
     for source in (tmp_path / "src" / "random_mlp.cpp", tmp_path / "tb" / "testbench.cpp"):
         objects.append(source.with_suffix(".o"))
-        _compile(compiler, source, standard, "-O0", "-c", "-o", objects[-1])
+        _compile(compiler, source, standard, *QUICK, "-c", "-o", objects[-1])
     subprocess.run([compiler.path, *objects, "-o", tmp_path / "bench"], check=True)
     outcome = subprocess.run([tmp_path / "bench"], cwd=tmp_path / "tb", capture_output=True, text=True)
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "PASSED: 3 image(s)\n", "")

@@ -28,7 +28,7 @@ from hbnn_hw.streams import sample_interval
 from hbnn_hw.types import Bordered, Integers, PlaneMask, Planes, TensorType
 from hbnn_hw.verify.csim import SANITIZERS, run_csim
 from hbnn_hw.windows import span
-from tests.hls.layer_bench import BRANCHES, Layer, LayerBench
+from tests.hls.layer_bench import BRANCHES, Layer
 from tests.hls.networks import export
 from tests.tables import rows
 
@@ -41,11 +41,6 @@ FEW = settings(
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )
-
-
-@pytest.fixture(scope="module")
-def bench(compiler, tmp_path_factory):
-    return LayerBench(compiler.path, tmp_path_factory.mktemp("layers"))
 
 
 SIDES = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 11, 13])
@@ -135,26 +130,26 @@ def layers(strategy, n=12):
 
 @FEW
 @given(layers=layers(sliding_windows(), 16), seed=st.integers(0, 99))
-def test_sliding_windows(bench, layers, seed):
-    bench.check(layers, seed=seed)
+def test_sliding_windows(clang_bench, layers, seed):
+    clang_bench.check(layers, seed=seed)
 
 
 @FEW
 @given(layers=layers(st.one_of(pads(), plane_pads())), seed=st.integers(0, 99))
-def test_frames(bench, layers, seed):
-    bench.check(layers, seed=seed)
+def test_frames(clang_bench, layers, seed):
+    clang_bench.check(layers, seed=seed)
 
 
 @FEW
 @given(layers=layers(pools()), seed=st.integers(0, 99))
-def test_pools(bench, layers, seed):
-    bench.check(layers, seed=seed)
+def test_pools(clang_bench, layers, seed):
+    clang_bench.check(layers, seed=seed)
 
 
 @FEW
 @given(layers=layers(window_pools()), seed=st.integers(0, 99))
-def test_window_pools(bench, layers, seed):
-    bench.check(layers, seed=seed)
+def test_window_pools(clang_bench, layers, seed):
+    clang_bench.check(layers, seed=seed)
 
 
 def window(shape, element, kernel, stride=(1, 1), dilation=(1, 1), *, block, lanes):
@@ -219,15 +214,21 @@ NAMED = {
 
 
 @pytest.mark.parametrize(
-    ("flags", "tool"),
+    ("compiled_by", "flags", "tool", "every"),
     rows(
-        [(SANITIZERS, HlsTool.VIVADO_HLS), (BRANCHES, HlsTool.VITIS_HLS)],
-        usual=lambda flags, tool: flags == SANITIZERS,
+        [
+            ("clang_bench", (), HlsTool.VIVADO_HLS, 1),
+            ("bench", SANITIZERS, HlsTool.VIVADO_HLS, 6),
+            ("bench", SANITIZERS, HlsTool.VIVADO_HLS, 1),
+            ("bench", BRANCHES, HlsTool.VITIS_HLS, 1),
+        ],
+        usual=lambda compiled_by, flags, tool, every: compiled_by == "clang_bench" or every > 1,
     ),
-    ids=["sanitized", "synthesis"],
+    ids=["native", "some sanitized", "sanitized", "synthesis"],
 )
-def test_named_layers(bench, flags, tool):
-    bench.check(list(NAMED.values()), *flags, tool=tool)
+def test_named_layers(request, compiled_by, flags, tool, every):
+    """Sanitizers make a program of all layers a half-minute's compilation: the usual run has every sixth."""
+    request.getfixturevalue(compiled_by).check(list(NAMED.values())[::every], *flags, tool=tool)
 
 
 # --- whole accelerators

@@ -19,8 +19,9 @@ from hbnn_hw.types import Integers, Planes, TensorType
 from hbnn_hw.weights import WeightPlanes
 from hbnn_hw.xor_encoding import FlattenLayout, FlattenOrder, XorEncoding
 from hbnn_hw.xor_wiring import decoder_columns, stored_words
-from tests.hls.layer_bench import BRANCHES, Layer, LayerBench
+from tests.hls.layer_bench import BRANCHES, Layer
 from tests.hls.networks import random_thresholds
+from tests.tables import rows
 
 
 @dataclass(frozen=True)
@@ -150,11 +151,6 @@ def test_decoding_every_step_gives_its_weights(data):
     assert stored.size == 2 * len(np.unique(wiring.slices)) * encoding.n_in <= encoding.stored_bits
 
 
-@pytest.fixture(scope="module")
-def bench(compiler, tmp_path_factory):
-    return LayerBench(compiler.path, tmp_path_factory.mktemp("encoded"))
-
-
 def units() -> list[Layer]:
     rng = np.random.default_rng(0)
     layers = []
@@ -168,6 +164,13 @@ def units() -> list[Layer]:
 
 
 @pytest.mark.hls
-@pytest.mark.parametrize("branches", [(), BRANCHES], ids=["native", "synthesis"])
-def test_encoded_units_equal_golden(bench, branches):
-    bench.check(units(), *branches, tool=HlsTool.VITIS_HLS)
+@pytest.mark.parametrize(
+    ("compiled_by", "branches"),
+    rows(
+        [("bench", ()), ("clang_bench", BRANCHES), ("bench", BRANCHES)],
+        usual=lambda compiled_by, branches: (compiled_by == "clang_bench") == (branches == BRANCHES),
+    ),
+    ids=["native", "synthesis", "synthesis by g++"],
+)
+def test_encoded_units_equal_golden(request, compiled_by, branches):
+    request.getfixturevalue(compiled_by).check(units(), *branches, tool=HlsTool.VITIS_HLS)

@@ -49,6 +49,7 @@ from tests.graphs import (
 )
 from tests.ir.containers import members, rebuilt
 from tests.ir.test_xor_encoding import encoded_graph, paper_encoding
+from tests.tables import rows
 
 SLACK = 1 << 20
 """Of the interpreter, for exceptions, zipfile and json, beside the stated bound."""
@@ -110,6 +111,7 @@ def graphs():
 CONTENTS = {name: ir_file.to_bytes(graph) for name, graph in graphs().items()}
 CONTENTS["version 1"] = (Path(__file__).parent / "files" / "mlp_v1.hbnn").read_bytes()
 NAMES = sorted(CONTENTS)
+SEEDS = pytest.mark.parametrize("seed", rows(range(1, 4), usual=lambda seed: seed == 1))
 
 
 @pytest.fixture
@@ -156,12 +158,13 @@ def test_flipped_bits_are_found_or_change_nothing_that_matters(survives, name):
         survives(bytes(damaged))
 
 
+@SEEDS
 @pytest.mark.parametrize("name", NAMES)
-def test_flipped_bits_under_right_checksums_are_found_or_make_another_graph(survives, name):
+def test_flipped_bits_under_right_checksums_are_found_or_make_another_graph(survives, name, seed):
     """The zip's checksums would find them: they are renewed, so that every reader behind them is reached."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     files = members(CONTENTS[name])
-    for _ in range(300):
+    for _ in range(150):
         chosen = str(rng.choice(sorted(files)))
         damaged = bytearray(files[chosen])
         damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
@@ -223,13 +226,14 @@ def dumped(document):
     return json.dumps(document).encode()
 
 
+@SEEDS
 @pytest.mark.parametrize("name", NAMES)
-def test_any_field_may_hold_anything(survives, name):
+def test_any_field_may_hold_anything(survives, name, seed):
     files = members(CONTENTS[name])
     document = json.loads(files["graph.json"])
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     places = list(paths(document))
-    for _ in range(400):
+    for _ in range(200):
         path, value = places[rng.integers(len(places))], HOSTILE[rng.integers(len(HOSTILE))]
         survives(rebuilt(files | {"graph.json": dumped(with_value(document, path, value))}))
 

@@ -1,11 +1,12 @@
 """The longest path: arcs, launches and setups add up, and Yosys' own analysis agrees where it is valid."""
 
+import json
 import re
 
 import pytest
 
 from hbnn_hw.errors import ToolFailedError
-from hbnn_hw.estimate.synthesis import SYNTH, map_verilog
+from hbnn_hw.estimate.synthesis import map_verilog
 from hbnn_hw.synthesis import flat_netlist, longest_path
 from hbnn_hw.synthesis.cell_delays import CellDelays, parse_delays, xilinx_delays
 from hbnn_hw.yosys import run_yosys
@@ -114,17 +115,12 @@ endmodule
 
 @pytest.mark.synth
 def test_yosys_own_timing_of_combinational_logic_is_the_same(tmp_path):
-    path = longest_path(flat_netlist(map_verilog(POPCOUNT, "top").modules, "top"))
-    (tmp_path / "design.v").write_text(POPCOUNT, encoding="utf-8")
-    log = run_yosys(
-        [
-            "read_verilog design.v",
-            f"{SYNTH} -top top -flatten",
-            "read_verilog -overwrite -lib -specify +/xilinx/cells_sim.v",
-            "sta",
-        ],
-        tmp_path,
-    ).log
+    modules = map_verilog(POPCOUNT, "top").modules
+    path = longest_path(flat_netlist(modules, "top"))
+    mapped = json.dumps({"modules": {"top": modules["top"]}})
+    (tmp_path / "mapped.json").write_text(mapped, encoding="utf-8")
+    library = "read_verilog -lib -specify +/xilinx/cells_sim.v"
+    log = run_yosys([library, "read_json mapped.json", "hierarchy -top top", "sta"], tmp_path).log
     (latest,) = re.findall(r"Latest arrival time in 'top' is (\d+)", log)
     assert path.delay_ps == int(latest)
     assert path.levels <= path.depth
