@@ -22,6 +22,7 @@ from hbnn_hw.verify.vectors import VectorSet
 from models.networks import Activations
 from rtl_tests.networks import write_verilog
 from tests.ir.test_anchor import ANCHOR, lfc_graph
+from tests.tables import rows
 
 pytestmark = pytest.mark.cosim
 
@@ -46,11 +47,12 @@ def check(graph: Graph, codes: np.ndarray, folder: Path, compiled_luts: int = CO
 
 
 @pytest.mark.anchor
-def test_the_published_lfc_network_answers_as_golden(verilator, tmp_path):
+@pytest.mark.parametrize("pe", rows([4, 16], usual=lambda pe: pe == 4))
+def test_the_published_lfc_network_answers_as_golden(verilator, tmp_path, pe):
     if not ANCHOR.is_file():
         pytest.skip("the published parameters are not beside this checkout")
     with np.load(ANCHOR, allow_pickle=False) as arrays:
-        graph = lower(lfc_graph(arrays), FoldingRequest(pe=4, simd=64))
+        graph = lower(lfc_graph(arrays), FoldingRequest(pe=pe, simd=64))
     pixels = np.zeros((20, 832), dtype=np.int64)
     pixels[:, :784] = data.load("mnist").x_test[:20] >= 128
     check(graph, pixels, tmp_path)

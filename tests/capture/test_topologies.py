@@ -38,7 +38,7 @@ def deployed_or_rejected(network):
         reject()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks())
 def test_any_topology_is_exact_at_every_layer(drawn):
     network, n_features, bits = drawn

@@ -15,7 +15,6 @@ from tests.ir.passes.networks import only, random_network
 networks = st.builds(random_network, st.integers(0, 1_000_000), st.integers(1, 7))
 
 
-@settings(max_examples=150)
 @given(networks)
 def test_lowering_keeps_the_outputs_of_any_topology_after_every_pass_and_through_files(graph):
     inputs = random_inputs(graph, 6, seed=1)
