@@ -14,8 +14,8 @@ points are planned once more with rows that share nothing but their total, ``ele
 ``--drawn`` takes random maps and random further signs over the first signs of one trained network, plane
 scales 4, 2, 1: what the same averages cost without the regularity that training leaves in maps and planes.
 ``--rows`` sets how many rows of each layer, ``--layers`` chooses layers, ``--planned`` leaves synthesis out
-and counts planned LUTs, to which synthesis adds nothing. ``--save`` writes the figures to
-``benchmarks/results/hbnn_area.json``, which ``hbnn_accuracy.py`` reads.
+and counts the LUTs of planned netlists, each evaluated against its layer; synthesis adds nothing to them.
+``--save`` writes the figures to ``benchmarks/results/hbnn_area.json``, which ``hbnn_accuracy.py`` reads.
 """
 
 from __future__ import annotations
@@ -32,13 +32,15 @@ import numpy as np
 from area_flow import measure
 from drawn_maps import Layer, drawn_layers, hidden_layers
 from numpy.typing import NDArray
-from unrolled_area import our_design
+from unrolled_area import SEED, meaning, our_design
 
 import models
 from hbnn_hw import ir_file
+from hbnn_hw.backends.rtl.unrolled.netlist import Netlist
 from hbnn_hw.backends.rtl.unrolled.pairs import PAIRS
 from hbnn_hw.backends.rtl.unrolled.plan import plan_layer
 from hbnn_hw.backends.rtl.unrolled.structure import Structure
+from hbnn_hw.errors import MismatchError
 from hbnn_hw.folding import Folding
 from hbnn_hw.nn import Sharing
 from hbnn_hw.ops import Mvtu
@@ -50,6 +52,8 @@ from models.bit_maps import MIXES, SHARINGS, recipe_name
 
 NETWORKS = Path(models.__file__).parent / "deployed"
 KINDS = tuple(sharing.value for sharing in SHARINGS)
+
+PLAN_VECTORS = 512
 
 SHARED, UNSHARED = Structure(group_size=PAIRS), Structure(group_size=1)
 
@@ -84,10 +88,26 @@ def trained_layers(kind: str, average: float, n_rows: int) -> list[Layer]:
     return [(name, some_rows(op, n_rows), source) for name, op, source in layers if op.weights.rows >= n_rows]
 
 
-def area(name: str, op: Mvtu, source: TensorType, planned: bool) -> tuple[int, int]:
+def check_plan(name: str, op: Mvtu, source: TensorType, netlist: Netlist) -> None:
+    """Evaluate a planned netlist on vectors of all densities; raise MismatchError if it is not the layer."""
+    rng = np.random.default_rng(SEED)
+    density = rng.random((PLAN_VECTORS, 1))
+    density[:2] = [[0.0], [1.0]]
+    lanes = (rng.random((PLAN_VECTORS, netlist.n_inputs)) < density).astype(np.uint8)
+    expected = meaning(op, source)({"lanes": lanes})["results"]
+    wrong = np.argwhere(netlist.evaluate(lanes) != expected)
+    if len(wrong):
+        vector, bit = wrong[0]
+        raise MismatchError(f"{name}: the plan's output bit {bit} is wrong on vector {vector}")
+
+
+def area(
+    name: str, op: Mvtu, source: TensorType, planned: bool, structure: Structure = SHARED
+) -> tuple[int, int]:
     """LUTs and sites of a layer, planned LUTs for both without synthesis. All maps have one structure."""
-    plan = plan_layer(op, source, (SHARED,))
+    plan = plan_layer(op, source, (structure,))
     if planned:
+        check_plan(name, op, source, plan.netlist)
         return plan.netlist.luts, plan.netlist.luts
     found = measure(our_design(name, op, source, plan))
     if found.luts != plan.netlist.luts:
@@ -143,8 +163,8 @@ def unshared_ratio(networks: Networks) -> float:
     """Element maps of 1.4 bits over 1 bit when rows share nothing but their total, by planned LUTs."""
     mixed, single = (
         sum(
-            plan_layer(op, source, (UNSHARED,)).netlist.luts
-            for _, op, source in networks.layers("element", average)
+            area(name, op, source, planned=True, structure=UNSHARED)[0]
+            for name, op, source in networks.layers("element", average)
         )
         for average in (1.4, 1.0)
     )
