@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +45,23 @@ def test_a_committed_area_is_that_of_the_committed_network(script):
     ]
     _, (name, op, source), _ = hbnn_area.trained_layers("column", 1.4, area["rows"])
     assert hbnn_area.area(name, op, source, planned=True)[0] == known[name]
+
+
+def test_the_rows_that_are_built_are_those_of_the_network(script):
+    import hbnn_area
+
+    from hbnn_hw import ir_file
+    from hbnn_hw.ops.base import Tensor
+    from hbnn_hw.passes import lower
+
+    graph = lower(ir_file.load(hbnn_area.NETWORKS / "bit_map_14_row.hbnn"))
+    _, (_, whole, source), _ = hbnn_area.hidden_layers(graph)
+    some, rows = hbnn_area.some_rows(whole, 32), hbnn_area.typical_rows(whole.weights, 32)
+    assert len(set(rows.tolist())) == 32
+    bits = np.random.default_rng(0).integers(0, 2, (200, source.element.bits, *source.shape), dtype=np.uint8)
+    answers = some.compute(Tensor(source, bits))
+    assert 0.2 < answers.mean() < 0.8
+    np.testing.assert_array_equal(answers, whole.compute(Tensor(source, bits))[..., rows])
 
 
 def test_the_page_shows_the_committed_figures(script, monkeypatch, tmp_path, capsys):
